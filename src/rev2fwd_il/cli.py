@@ -1,0 +1,34 @@
+"""What all command lines share: `--set`, `--seed`, `--debug`, and errors as one clear message."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from rev2fwd_il.errors import Rev2FwdError
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """A parser that shows defaults and takes `--set section.key=value`, `--seed` and `--debug`."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument(
+        "--set", dest="settings", nargs="*", default=[], metavar="KEY=VALUE",
+        help="settings that differ from the defaults of config.py, as section.key=value",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="every random number derives from it")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
+    """Parse, run, and turn a Rev2FwdError into its message on stderr and exit status 1."""
+    args = parser.parse_args()
+    try:
+        main(args)
+    except Rev2FwdError as error:
+        if args.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        sys.exit(130)

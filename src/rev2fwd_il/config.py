@@ -1,0 +1,233 @@
+"""The typed configuration: every setting with its unit, its range and its default, closed to unknown keys.
+
+One YAML file is one `Config`. The workflow reads it, and hands each script only what differs from the defaults as
+`--set section.key=value`, so that a command line shows what is special about a run and a rule depends on nothing else.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rev2fwd_il.errors import ConfigError
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Range = Annotated[tuple[float, float], Field(description="[lower, upper]")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class TaskConfig(Section):
+    """Geometry of the task, in metres in the robot-base frame, and what success means."""
+
+    goal_xy: tuple[float, float] = Field((0.5, 0.0), description="fixed goal (green marker): end of A, start of B [m]")
+    x_range: Range = Field((0.35, 0.65), description="starts of A and targets of B along x [m]")
+    y_range: Range = Field((-0.25, 0.25), description="starts of A and targets of B along y [m]")
+    min_goal_distance: float = Field(0.1, ge=0, description="starts and targets stay this far from the goal [m]")
+    cube_edge: Positive = Field(0.04, description="edge of the cube [m]")
+    height_threshold: Positive = Field(0.15, description="the object counts as lifted from this z on [m]")
+    distance_threshold: Positive = Field(0.05, description="largest xy distance from the target that counts [m]")
+    hold_steps: Count = Field(6, description="control steps the object must rest, released, before success counts")
+    horizon: Count = Field(400, description="control steps an attempt may take")
+
+    @model_validator(mode="after")
+    def _ordered(self):
+        for name in ("x_range", "y_range"):
+            lower, upper = getattr(self, name)
+            if lower >= upper:
+                raise ValueError(f"{name}: lower {lower} must be below upper {upper}")
+        return self
+
+
+class SimConfig(Section):
+    """The simulated cell."""
+
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:N")
+    physics: Literal["newton", "physx"] = Field("newton", description="physx needs Isaac Sim")
+    robot: Literal["panda", "isaaclab_franka"] = Field("panda", description="isaaclab_franka downloads its USD")
+    image_width: Count = Field(64, description="both cameras [px]")
+    image_height: Count = Field(64, description="both cameras [px]")
+
+
+class DemosConfig(Section):
+    """Task B demonstrations by the state-machine expert."""
+
+    num_episodes: Count = Field(120, description="successful episodes to record")
+    num_envs: Count = Field(40, description="environments side by side")
+    images: bool = Field(True, description="record both cameras")
+
+
+class ReversalConfig(Section):
+    """Time reversal B -> A and its proof by replay."""
+
+    gripper_lead_steps: Annotated[int, Field(ge=0)] = Field(
+        4, description="control steps by which the gripper label leads the measured width"
+    )
+    replay_num_envs: Count = Field(64, description="environments side by side in the replay")
+    observations: Literal["replayed", "reversed"] = Field(
+        "replayed", description="train A on what the replay observed, or on the reversed observations"
+    )
+
+
+class PolicyConfig(Section):
+    """LeRobot's DiffusionConfig, as far as it is ours to choose."""
+
+    include_obj_pose: bool = Field(True, description="object and target poses as observation.environment_state")
+    images: bool = Field(False, description="both cameras as observations")
+    n_obs_steps: Count = Field(2, description="observation frames the policy sees")
+    horizon: Count = Field(16, description="action steps the policy predicts")
+    n_action_steps: Count = Field(8, description="action steps executed before re-planning")
+    down_dims: tuple[int, ...] = Field((128, 256), description="channels of the U-Net's levels")
+    kernel_size: Count = 5
+    diffusion_step_embed_dim: Count = 64
+    num_train_timesteps: Count = 100
+    num_inference_steps: Count = Field(10, description="DDIM steps at inference")
+    noise_scheduler_type: Literal["DDPM", "DDIM"] = "DDIM"
+    relative_action: bool = Field(True, description="predict positions relative to the hand at the last observation")
+    crop_ratio: Annotated[float, Field(gt=0, le=1)] = Field(0.9, description="random crop of images while training")
+
+    @model_validator(mode="after")
+    def _something_to_see(self):
+        if not (self.include_obj_pose or self.images):
+            raise ValueError("include_obj_pose and images are both off: the policy would not see the object")
+        if self.n_action_steps > self.horizon - self.n_obs_steps + 1:
+            raise ValueError("n_action_steps must be <= horizon - n_obs_steps + 1")
+        return self
+
+
+class TrainConfig(Section):
+    """Optimisation, at iteration 0 and in every finetune."""
+
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:N")
+    steps: Count = Field(4000, description="optimizer steps at iteration 0")
+    finetune_steps: Count = Field(1500, description="further optimizer steps in each iteration")
+    batch_size: Count = 256
+    lr: Positive = Field(1e-3, description="peak learning rate at iteration 0 (cosine with warm-up)")
+    finetune_lr: Positive = Field(5e-4, description="peak learning rate of each finetune, on a fresh schedule")
+    warmup_steps: Count = 100
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-6
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = Field(0.995, description="of the weights; 0 switches it off")
+    save_every: Count = Field(500, description="steps between resumable snapshots")
+    num_processes: Count = Field(1, description="torchrun processes (GPUs) a training uses")
+
+
+class RolloutConfig(Section):
+    """The alternating test of each iteration, and what is kept of it."""
+
+    num_envs: Count = Field(32, description="chains side by side")
+    max_cycles: Count = Field(4, description="A->B cycles a chain may run")
+    horizon: Count = Field(240, description="control steps an attempt may take")
+    images: bool = Field(False, description="record both cameras")
+    include_failures: bool = Field(False, description="train on failed attempts too")
+    reversed_rollouts: bool = Field(False, description="add replay-proven reversals of the other task's rollouts")
+    max_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.5, description="upper bound of the share of rollout frames in a batch; below it, shares follow frame counts"
+    )
+
+
+class EvaluationConfig(Section):
+    """Independent episodes from fixed starts that every checkpoint shares."""
+
+    num_episodes: Count = Field(200, description="episodes a task")
+    num_envs: Count = Field(64, description="environments side by side")
+    horizon: Count = Field(240, description="control steps an attempt may take")
+    distance_threshold: Positive = Field(0.03, description="tolerance of the reported rates [m]")
+    videos: Annotated[int, Field(ge=0)] = Field(2, description="films of successes and as many of failures")
+
+
+class WandbConfig(Section):
+    """Weights & Biases."""
+
+    enabled: bool = False
+    mode: Literal["online", "offline", "disabled"] = "offline"
+    project: str = "rev2fwd-il"
+
+
+class Config(Section):
+    """A whole run."""
+
+    name: str = Field("circle", pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$", description="experiment; part of every path")
+    seed: Seed = Field(0, description="every random number of the run derives from it")
+    iterations: Annotated[int, Field(ge=0)] = Field(3, description="test-collect-finetune iterations N")
+    task: TaskConfig = TaskConfig()
+    sim: SimConfig = SimConfig()
+    demos: DemosConfig = DemosConfig()
+    reversal: ReversalConfig = ReversalConfig()
+    policy: PolicyConfig = PolicyConfig()
+    train: TrainConfig = TrainConfig()
+    rollout: RolloutConfig = RolloutConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    wandb: WandbConfig = WandbConfig()
+
+    def overrides(self, *sections: str) -> list[str]:
+        """`section.key=json` for each leaf of the sections that differs from the default: what `--set` takes."""
+        default, out = Config(), []
+        for section in sections:
+            mine, theirs = getattr(self, section).model_dump(mode="json"), getattr(default, section).model_dump(mode="json")
+            out += [f"{section}.{key}={json.dumps(mine[key], separators=(',', ':'))}" for key in mine if mine[key] != theirs[key]]
+        return out
+
+
+def _explain(error: ValidationError, source: str) -> ConfigError:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"]) or "(file)"
+        message, value = problem["msg"], problem["input"]
+        if problem["type"] == "extra_forbidden":
+            message = f"unknown key; allowed here: {', '.join(_siblings(problem['loc']))}"
+        lines.append(f"  {key} = {value!r}: {message}")
+    return ConfigError(f"{source}: the configuration does not hold\n" + "\n".join(lines), do="mend the keys above")
+
+
+def _siblings(location: tuple) -> list[str]:
+    model: Any = Config
+    for part in location[:-1]:
+        model = model.model_fields[part].annotation
+    return sorted(model.model_fields)
+
+
+def make_config(values: dict, source: str = "configuration") -> Config:
+    """Check plain values and build a Config; raises ConfigError naming key, value and what is allowed."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, source) from None
+
+
+def load_config(path: str | Path) -> Config:
+    """Read one YAML file."""
+    path = Path(path)
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML", found=str(error)) from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: not a mapping of keys", expected="key: value lines", found=type(values).__name__)
+    return make_config(values, str(path))
+
+
+def config_from_overrides(assignments: list[str]) -> Config:
+    """Config from `section.key=value` strings (value: JSON, or a bare word)."""
+    values: dict = {}
+    for assignment in assignments:
+        path, separator, text = assignment.partition("=")
+        if not separator:
+            raise ConfigError(f"--set {assignment}: not an assignment", expected="section.key=value")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        node = values
+        *parents, leaf = path.split(".")
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[leaf] = value
+    return make_config(values, "--set")
