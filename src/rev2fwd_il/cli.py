@@ -11,7 +11,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     """A parser that shows defaults and takes `--set section.key=value`, `--seed` and `--debug`."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument(
-        "--set", dest="settings", nargs="*", default=[], metavar="KEY=VALUE",
+        "--set", dest="settings", nargs="*", action="extend", default=[], metavar="KEY=VALUE",
         help="settings that differ from the defaults of config.py, as section.key=value",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="every random number derives from it")

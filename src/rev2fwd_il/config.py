@@ -165,12 +165,18 @@ class Config(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     wandb: WandbConfig = WandbConfig()
 
-    def overrides(self, *sections: str) -> list[str]:
-        """`section.key=json` for each leaf of the sections that differs from the default: what `--set` takes."""
+    def overrides(self, *names: str) -> list[str]:
+        """`section.key=json` for each leaf that differs from the default: what `--set` takes.
+
+        A name is a section (`task`) or one of its leaves (`policy.images`).
+        """
         default, out = Config(), []
-        for section in sections:
+        for name in names:
+            section, _, leaf = name.partition(".")
             mine, theirs = getattr(self, section).model_dump(mode="json"), getattr(default, section).model_dump(mode="json")
-            out += [f"{section}.{key}={json.dumps(mine[key], separators=(',', ':'))}" for key in mine if mine[key] != theirs[key]]
+            for key in [leaf] if leaf else mine:
+                if mine[key] != theirs[key]:
+                    out.append(f"{section}.{key}={json.dumps(mine[key], separators=(',', ':'))}")
         return out
 
 

@@ -10,9 +10,8 @@ so each field is one contiguous block of the file that is mapped instead of read
 Neither pickle nor object arrays are written or accepted.
 """
 
+import contextlib
 import json
-import os
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 
 from rev2fwd_il import keys
 from rev2fwd_il.errors import DataError
+from rev2fwd_il.npz import map_npz, refuse_existing, write_arrays
 
 SCHEMA_VERSION = 1
 # field: trailing shape (None: any), dtype; fields along T first, fields along E after
@@ -36,6 +36,7 @@ IMAGE_FIELDS = {
     keys.WRIST_IMAGES: ((None, None, 3), np.uint8),
 }
 EPISODE_FIELDS = {keys.TARGET_XY: ((2,), np.float32), keys.SUCCESS: ((), np.bool_)}
+NPZ_ORDER = [*FRAME_FIELDS, *IMAGE_FIELDS, *EPISODE_FIELDS, keys.EPISODE_ENDS]
 CHUNK_FRAMES = 256
 
 
@@ -59,7 +60,9 @@ class Episode:
         for name in FRAME_FIELDS | IMAGE_FIELDS:
             value = getattr(self, name)
             if value is not None and len(value) != len(self):
-                raise DataError(f"episode: {name} has another length than ee_pose", expected=len(self), found=len(value))
+                raise DataError(
+                    f"episode: {name} has another length than ee_pose", expected=len(self), found=len(value)
+                )
 
     def replace(self, **changes) -> "Episode":
         """A copy with some fields changed."""
@@ -69,34 +72,68 @@ class Episode:
 class EpisodeWriter:
     """Streams episodes to `<path>.part.h5`; leaving the `with` block without an error turns it into the NPZ at `path`.
 
-    With `resume`, an existing part file is continued and `len(writer)` says how many episodes it already holds.
+    With `resume`, an existing part file is continued and `len(writer)` says how many episodes it already holds. An
+    error inside the block keeps the part file for that. `meta` may grow until the block is left.
+    Raises DataError when `path` exists, the part file cannot be used, an episode does not fit, or the disk is full.
     """
 
     def __init__(self, path: str | Path, meta: dict, *, resume: bool = False):
         self.path = Path(path)
         self.part = self.path.with_name(self.path.name + ".part.h5")
         self.meta = {"schema_version": SCHEMA_VERSION} | meta
-        if self.path.exists():
-            raise DataError(f"{self.path}: exists already", do="remove it or choose another output path")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = h5py.File(self.part, "a" if resume else "w")
+        refuse_existing(self.path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = h5py.File(self.part, "a" if resume else "w")
+            self._trim()
+            self._check_meta()
+        except (OSError, RuntimeError, KeyError) as error:
+            raise DataError(
+                f"{self.part}: cannot be opened for writing", found=error,
+                do="end another process that writes it; if none does, it was torn by a kill: delete it",
+            ) from None  # fmt: skip
 
     def __len__(self) -> int:
         return len(self._file[keys.EPISODE_ENDS]) if keys.EPISODE_ENDS in self._file else 0
 
     def add(self, episode: Episode) -> None:
         """Append one episode and flush it; `episode_ends` goes last, so a torn episode is not counted."""
+        rows = self._rows(episode)
+        start = int(self._file[keys.EPISODE_ENDS][-1]) if len(self) else 0
+        try:
+            for name, array in rows.items():
+                self._append(name, array, len(self) if name in EPISODE_FIELDS else start)
+            self._append(keys.EPISODE_ENDS, np.array([start + len(episode)], np.int64), len(self))
+            self._file.flush()
+        except (OSError, RuntimeError) as error:
+            raise DataError(f"{self.part}: could not be written", found=error, do="free space") from None
+
+    def _rows(self, episode: Episode) -> dict[str, np.ndarray]:
+        """The episode's arrays as stored, checked against the contract and against the episodes before it."""
         if not len(episode):
             raise DataError("an episode without frames cannot be stored")
-        start = int(self._file[keys.EPISODE_ENDS][-1]) if len(self) else 0
-        for name, (_, dtype) in (FRAME_FIELDS | IMAGE_FIELDS).items():
+        rows = {}
+        for name, (trailing, dtype) in (FRAME_FIELDS | IMAGE_FIELDS | EPISODE_FIELDS).items():
             value = getattr(episode, name)
-            if value is not None:
-                self._append(name, np.asarray(value, dtype), start)
-        for name, (_, dtype) in EPISODE_FIELDS.items():
-            self._append(name, np.asarray(getattr(episode, name), dtype)[None], len(self))
-        self._append(keys.EPISODE_ENDS, np.array([start + len(episode)], np.int64), len(self))
-        self._file.flush()
+            if len(self) and (value is None) == (name in self._file):
+                raise DataError(f"{self.path}: some episodes have `{name}` and some do not")
+            if value is None:
+                continue
+            given = np.asarray(value)
+            rows[name] = (
+                given.astype(dtype, copy=False)[None] if name in EPISODE_FIELDS else given.astype(dtype, copy=False)
+            )
+            if name in self._file:
+                trailing = self._file[name].shape[1:]
+            if not _has_shape(rows[name], trailing) or (dtype == np.uint8 and given.dtype != dtype):
+                raise DataError(
+                    f"{self.path}: an episode's `{name}` does not fit",
+                    expected=f"(T, {str(trailing)[1:]} {np.dtype(dtype)}",
+                    found=f"{given.shape} {given.dtype}",
+                )
+            if given.dtype.kind == "f" and not np.isfinite(rows[name]).all():
+                raise DataError(f"{self.path}: an episode's `{name}` has values that are not finite")
+        return rows
 
     def _append(self, name: str, rows: np.ndarray, start: int) -> None:
         if name not in self._file:
@@ -108,59 +145,66 @@ class EpisodeWriter:
         dataset.resize(start + len(rows), axis=0)
         dataset[start:] = rows
 
+    def _trim(self) -> None:
+        """Cut off what a torn episode left behind the last counted one."""
+        for name in list(self._file):
+            if not len(self):
+                del self._file[name]
+            elif name not in (*EPISODE_FIELDS, keys.EPISODE_ENDS):
+                self._file[name].resize(int(self._file[keys.EPISODE_ENDS][-1]), axis=0)
+            else:
+                self._file[name].resize(len(self), axis=0)
+
+    def _check_meta(self) -> None:
+        """A part file is continued only by the run that began it."""
+        mine = json.dumps(self.meta, sort_keys=True)
+        theirs = self._file.attrs.setdefault(keys.META, mine)
+        if theirs != mine:
+            self._file.close()
+            raise DataError(
+                f"{self.part}: was begun by another run", expected=mine, found=theirs, do="delete it to start anew"
+            )
+
     def __enter__(self) -> "EpisodeWriter":
         return self
 
     def __exit__(self, kind, error, trace) -> None:
+        if not self._file:  # discarded
+            return
+        count = len(self)
         try:
-            if kind is None:
-                if not len(self):
-                    raise DataError(f"{self.path}: no episode to write")
-                write_npz(self.path, _stored_fields(self._file), self.meta)
+            if kind is None and count:
+                self._trim()
+                write_npz(self.path, {name: self._file[name] for name in NPZ_ORDER if name in self._file}, self.meta)
         finally:
-            self._file.close()
+            _close(self._file)
         if kind is None:
             self.part.unlink()
+            if not count:
+                raise DataError(f"{self.path}: no episode to write")
 
     def discard(self) -> None:
         """Close and drop what was streamed."""
-        self._file.close()
+        _close(self._file)
         self.part.unlink(missing_ok=True)
 
 
-def _stored_fields(file: h5py.File) -> dict[str, h5py.Dataset]:
-    return {name: file[name] for name in [*FRAME_FIELDS, *IMAGE_FIELDS, *EPISODE_FIELDS, keys.EPISODE_ENDS] if name in file}
+def _close(file: h5py.File) -> None:
+    """Close; on a full disk HDF5 cannot flush, and the error that says so has been raised before."""
+    with contextlib.suppress(OSError, RuntimeError):
+        file.close()
 
 
 def write_npz(path: str | Path, arrays: dict, meta: dict) -> None:
-    """Write arrays (NumPy or h5py, first axis streamed) and JSON `meta` as an uncompressed NPZ, atomically."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-            for name, array in arrays.items():
-                _write_member(archive, name, array)
-            _write_member(archive, keys.META, np.array(json.dumps(meta, sort_keys=True)))
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise DataError(f"{path}: could not be written", found=error, do="free space or mend permissions") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write arrays (NumPy or h5py, first axis streamed) and JSON `meta` as one uncompressed NPZ, atomically.
+
+    Raises DataError when `path` exists or cannot be written.
+    """
+    write_arrays(path, arrays | {keys.META: np.array(json.dumps(meta, sort_keys=True))})
 
 
-def _write_member(archive: zipfile.ZipFile, name: str, array) -> None:
-    # A fixed time stamp: the same episodes give the same bytes.
-    with archive.open(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as member:
-        header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": tuple(array.shape)}
-        np.lib.format.write_array_header_2_0(member, header)
-        if array.ndim == 0:
-            member.write(np.asarray(array).tobytes())
-            return
-        rows = max(1, 2**24 // max(1, array.dtype.itemsize * int(np.prod(array.shape[1:]))))
-        for start in range(0, len(array), rows):
-            member.write(np.ascontiguousarray(array[start : start + rows]).tobytes())
+def _has_shape(array: np.ndarray, trailing: tuple) -> bool:
+    return array.ndim == len(trailing) + 1 and all(w in (None, h) for w, h in zip(trailing, array.shape[1:]))
 
 
 class EpisodeDataset:
@@ -168,7 +212,7 @@ class EpisodeDataset:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        self.arrays = _map_npz(self.path)
+        self.arrays = map_npz(self.path)
         self.meta = self._check()
         self.ends = np.asarray(self.arrays[keys.EPISODE_ENDS])
         self.starts = np.concatenate([[0], self.ends[:-1]])
@@ -215,9 +259,11 @@ class EpisodeDataset:
         ends = self.arrays[keys.EPISODE_ENDS]
         if ends.dtype != np.int64 or ends.ndim != 1 or not len(ends):
             raise self._fail(keys.EPISODE_ENDS, "(E,) int64 with E >= 1", f"{ends.shape} {ends.dtype}")
-        if (np.diff(np.concatenate([[0], ends])) <= 0).any():
+        if ends[0] <= 0 or (ends[1:] <= ends[:-1]).any():
             raise self._fail(keys.EPISODE_ENDS, "strictly increasing, first > 0", ends[:8].tolist())
-        self._check_shapes(FRAME_FIELDS | {k: v for k, v in IMAGE_FIELDS.items() if k in self.arrays}, int(ends[-1]), "T")
+        self._check_shapes(
+            FRAME_FIELDS | {k: v for k, v in IMAGE_FIELDS.items() if k in self.arrays}, int(ends[-1]), "T"
+        )
         self._check_shapes(EPISODE_FIELDS, len(ends), "E")
         for name in (*FRAME_FIELDS, keys.TARGET_XY):
             array = self.arrays[name]
@@ -234,47 +280,6 @@ class EpisodeDataset:
     def _check_shapes(self, specification: dict, length: int, axis: str) -> None:
         for name, (trailing, dtype) in specification.items():
             array = self.arrays[name]
-            fits = array.ndim == len(trailing) + 1 and all(w in (None, h) for w, h in zip(trailing, array.shape[1:]))
-            if not fits or array.dtype != dtype or len(array) != length:
+            if not _has_shape(array, trailing) or array.dtype != dtype or len(array) != length:
                 expected = f"({', '.join([f'{axis}={length}', *map(str, trailing)])}) {np.dtype(dtype)}"
                 raise self._fail(name, expected, f"{array.shape} {array.dtype}")
-
-
-def _map_npz(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise DataError(f"{path}: no such dataset", do="build it (`snakemake -n` shows how) or check the path")
-    arrays = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                if info.filename.endswith(".npy"):
-                    arrays[info.filename[:-4]] = _map_member(path, archive, info)
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        raise DataError(
-            f"{path}: not a readable NPZ", expected="an NPZ without object arrays (no pickle)", found=error,
-            do="if a writer was killed or the disk was full, delete the file and build it again",
-        ) from None  # fmt: skip
-    return arrays
-
-
-def _map_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    with archive.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read_header(member)
-        if dtype.hasobject:
-            raise ValueError(f"{info.filename} holds Python objects (pickle)")
-        header_size = member.tell()
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if size + header_size != info.file_size or size == 0:
-        raise ValueError(f"{info.filename} is empty, cut short or too long")
-    if info.compress_type != zipfile.ZIP_STORED or not shape or fortran:
-        with archive.open(info) as member:
-            return np.lib.format.read_array(member, allow_pickle=False)
-    with open(path, "rb") as file:  # the local header's name and extra lengths may differ from the directory's
-        file.seek(info.header_offset + 26)
-        name_length, extra_length = np.frombuffer(file.read(4), "<u2")
-    offset = info.header_offset + 30 + int(name_length) + int(extra_length) + header_size
-    if offset + size > path.stat().st_size:
-        raise ValueError(f"{info.filename} is cut short")
-    return np.memmap(path, dtype, "r", offset, shape)

@@ -1,0 +1,157 @@
+"""NPZ datasets -> one LeRobot v3 dataset folder: original demonstrations first, rollouts after them.
+
+    convert([Source(Path("data/A_circle.npz")), Source(Path("data/rollout_A_iter1.npz"), ROLLOUT)], Path("data/merged"))
+
+LeRobot records frame by frame (`add_frame`, `save_episode`); here an episode is one Arrow table and one call of
+LeRobot's own statistics and metadata functions. What is read back is the same (tests/learning/test_conversion.py), and
+images are stored without loss, as PNG inside the Parquet files. The folder appears complete or not at all.
+"""
+
+import json
+import os
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from lerobot.datasets.dataset_metadata import LeRobotDatasetMetadata
+
+from rev2fwd_il import keys
+from rev2fwd_il.episodes import Episode, EpisodeDataset
+from rev2fwd_il.errors import DataError, EmptyRolloutError
+from rev2fwd_il.learning.frames import EpisodeTables, dataset_features
+
+ORIGINAL, ROLLOUT = "original", "rollout"
+SIDECAR = Path("meta/rev2fwd.json")
+DEFAULT_FPS = 30
+REPO_ID = "local/rev2fwd"
+NO_DATA_ADVICE = "the policy failed immediately: try reducing distance_threshold or check the policy's training"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One NPZ file and what it holds: the original demonstrations, or rollouts of a policy."""
+
+    path: Path
+    kind: str = ORIGINAL
+
+
+def convert(sources: list[Source], out: Path, *, images: bool = False, include_failures: bool = False) -> dict:
+    """Write the LeRobot dataset `out` and return its sidecar (what `read_sidecar(out)` gives).
+
+    Failed attempts are left out unless `include_failures`. Raises EmptyRolloutError where nothing is left of the
+    originals or of all the rollouts, DataError where `out` is in use or a source lacks the images asked for.
+    """
+    out = Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out}: exists already", do="remove it or choose another --lerobot_dataset_dir")
+    datasets = [(source, EpisodeDataset(source.path)) for source in sources]
+    counts = [_kept_counts(source, dataset, include_failures) for source, dataset in datasets]
+    _check_not_empty(counts)
+    if images:
+        _check_images(datasets)
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _write(temporary, datasets, images, include_failures)
+        sidecar = {"sources": counts, "images": images, "include_failures": include_failures}
+        (temporary / SIDECAR).write_text(json.dumps(sidecar, indent=2) + "\n")
+        os.replace(temporary, out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return sidecar
+
+
+def read_sidecar(root: Path) -> dict:
+    """{"sources": [{path, kind, episodes, frames, fingerprint}, ...], ...} of a dataset that `convert` wrote."""
+    try:
+        return json.loads((Path(root) / SIDECAR).read_text())
+    except FileNotFoundError:
+        raise DataError(
+            f"{root}: not a dataset of this project", expected=f"{SIDECAR} inside it", found="no such file",
+            do="write it with 4_train_diffusion.py or 7_finetune_with_rollout.py, --convert_only",
+        ) from None  # fmt: skip
+
+
+def check_sources(root: Path, sources: list[Source]) -> None:
+    """Raise DataError unless `root` was converted from exactly these files with exactly their present contents."""
+    recorded = [(entry["kind"], entry["fingerprint"]) for entry in read_sidecar(root)["sources"]]
+    wanted = [(source.kind, fingerprint(source.path)) for source in sources]
+    if recorded != wanted:
+        raise DataError(
+            f"{root}: was converted from other data",
+            expected=[str(source.path) for source in sources], found=[e["path"] for e in read_sidecar(root)["sources"]],
+            do="remove it to convert anew, or choose another --lerobot_dataset_dir",
+        )  # fmt: skip
+
+
+def fingerprint(path: Path) -> str:
+    """Digest of an NPZ from the checksums in its directory, without reading its arrays. Raises DataError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [f"{info.filename}:{info.CRC:08x}" for info in archive.infolist()]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: not a readable NPZ", found=error) from None
+    return f"{zlib.crc32(' '.join(members).encode()):08x}"
+
+
+def _kept(dataset: EpisodeDataset, include_failures: bool) -> np.ndarray:
+    return np.arange(len(dataset)) if include_failures else np.flatnonzero(dataset.success)
+
+
+def _kept_counts(source: Source, dataset: EpisodeDataset, include_failures: bool) -> dict:
+    kept = _kept(dataset, include_failures)
+    return {
+        "path": str(source.path),
+        "kind": source.kind,
+        "episodes": len(kept),
+        "frames": int((dataset.ends - dataset.starts)[kept].sum()),
+        "fingerprint": fingerprint(source.path),
+    }
+
+
+def _check_not_empty(counts: list[dict]) -> None:
+    for kind in (ORIGINAL, ROLLOUT):
+        entries = [entry for entry in counts if entry["kind"] == kind]
+        if entries and not sum(entry["episodes"] for entry in entries):
+            what = "No rollout data collected" if kind == ROLLOUT else "No training data"
+            raise EmptyRolloutError(
+                f"{what}: no successful episode in {', '.join(entry['path'] for entry in entries)}", do=NO_DATA_ADVICE
+            )
+
+
+def _check_images(datasets: list[tuple[Source, EpisodeDataset]]) -> None:
+    for source, dataset in datasets:
+        missing = [name for name in (keys.IMAGES, keys.WRIST_IMAGES) if name not in dataset.arrays]
+        if missing:
+            raise DataError(
+                f"{source.path}: has no images for a policy that sees", expected=[keys.IMAGES, keys.WRIST_IMAGES],
+                found=f"without {', '.join(missing)}", do="record with cameras, or train with policy.images=false",
+            )  # fmt: skip
+    shapes = {str(source.path): dataset.arrays[keys.IMAGES].shape[1:] for source, dataset in datasets}
+    if len(set(shapes.values())) > 1:
+        raise DataError("image sizes differ between the sources", expected="one size", found=shapes)
+
+
+def _write(root: Path, datasets: list[tuple[Source, EpisodeDataset]], images: bool, include_failures: bool) -> None:
+    first = datasets[0][1]
+    image_shape = first.arrays[keys.IMAGES].shape[1:] if images else None
+    fps = int(first.meta.get("fps", DEFAULT_FPS))
+    meta = LeRobotDatasetMetadata.create(
+        REPO_ID, fps, dataset_features(image_shape), root=root, use_videos=False, metadata_buffer_size=1000
+    )
+    with EpisodeTables(meta) as tables:
+        for task, episode in _episodes(datasets, include_failures):
+            tables.add(episode, task)
+
+
+def _episodes(datasets: list[tuple[Source, EpisodeDataset]], include_failures: bool) -> Iterator[tuple[str, Episode]]:
+    for source, dataset in datasets:
+        task = keys.TASK_TEXT.get(dataset.meta.get("task"))
+        if task is None:
+            raise DataError(f"{source.path}: unknown task", expected=keys.TASKS, found=dataset.meta.get("task"))
+        yield from ((task, dataset[int(index)]) for index in _kept(dataset, include_failures))

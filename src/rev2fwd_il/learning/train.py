@@ -1,0 +1,206 @@
+"""The training loop: windows from memory, one optimizer step, a running average, snapshots to resume from.
+
+Everything random at step k (which windows, noise, diffusion times, crops) derives from (seed, k, process), so a resumed
+training ends with the same bits as one that was never interrupted, and a seed gives the same bits twice on a machine.
+
+Under `torchrun --nproc_per_node=P` each process draws its own `batch_size` windows: the effective batch is
+P x batch_size. Accelerate averages the gradients; process 0 writes.
+"""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from rev2fwd_il import seeds
+from rev2fwd_il.config import Config
+from rev2fwd_il.errors import CheckpointError, ConfigError, Rev2FwdError
+from rev2fwd_il.learning import checkpoint
+from rev2fwd_il.learning.optimization import MAX_GRADIENT_NORM, WeightAverage, lr_at, make_optimizer
+from rev2fwd_il.learning.policy import PolicyBundle, check_fits, load_bundle, make_policy, observation_keys, preprocess
+from rev2fwd_il.learning.progress import Progress
+from rev2fwd_il.learning.normalization import make_stats
+from rev2fwd_il.learning.conversion import read_sidecar
+from rev2fwd_il.learning.windows import FrameStore, WindowSampler, cut_windows, load_frames
+
+LOG_EVERY = 20  # steps between reading the loss back, which on a GPU waits for it
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What one call of `train` is to do. `steps` counts this run only; a finetune adds them to its parent's."""
+
+    dataset: Path
+    out: Path
+    config: Config
+    steps: int
+    lr: float
+    parent: Path | None = None
+    resume: bool = False
+    stop_after: int | None = field(default=None, repr=False)  # leave after that step, as if killed (tests)
+
+
+def make_accelerator(device: str) -> Accelerator:
+    """One process, or one of torchrun's. `cuda:N` picks that GPU; several processes take theirs by local rank."""
+    if device.startswith("cuda"):
+        if not torch.cuda.is_available():
+            raise ConfigError(f"train.device={device}: no CUDA device here", do="use --device cpu")
+        if ":" in device:
+            torch.cuda.set_device(device)
+    return Accelerator(cpu=device == "cpu")
+
+
+def train(run: TrainingRun, accelerator: Accelerator | None = None) -> Path | None:
+    """Train and write the checkpoint; returns its pretrained_model folder (None where `stop_after` ended it).
+
+    Raises CheckpointError (output exists, parent missing or unfit, foreign snapshot), DataError, ConfigError, and
+    Rev2FwdError where the loss is no longer finite.
+    """
+    accelerator = accelerator or make_accelerator(run.config.train.device)
+    total_steps = run.steps + (checkpoint.steps_done(run.parent) if run.parent else 0)
+    checkpoint.check_output(run.out, total_steps, run.parent)
+    store = load_frames(run.dataset, images=run.config.policy.images)
+    bundle = _start(run, store, str(accelerator.device))
+    sampler = make_sampler(run, store, bundle, total_steps, accelerator.process_index)
+    loop = _Loop(run, bundle, store, sampler, accelerator)
+    started = time.perf_counter()
+    if not loop.run_steps():
+        return None
+    loop.average.copy_to_model()
+    record = _record(run, total_steps, loop, accelerator.num_processes, time.perf_counter() - started)
+    written = checkpoint.step_checkpoint(run.out, total_steps)
+    if accelerator.is_main_process:
+        checkpoint.write_checkpoint(run.out, bundle, record)
+        checkpoint.remove_snapshot(run.out)
+    accelerator.wait_for_everyone()
+    return written
+
+
+def make_sampler(run: TrainingRun, store: FrameStore, bundle: PolicyBundle, total_steps: int, rank=0) -> WindowSampler:
+    """The draw of windows of this run; a finetune's differs from its parent's."""
+    anchors = store.anchors(bundle.config.drop_n_last_frames)
+    seed = seeds.derive(run.config.seed, "batches", total_steps - run.steps)
+    return WindowSampler(*anchors, run.config.train.batch_size, run.config.rollout.max_share, seed, rank)
+
+
+def _start(run: TrainingRun, store: FrameStore, device: str) -> PolicyBundle:
+    """A fresh policy with statistics of this data, or the parent with the statistics it was trained with."""
+    policy = run.config.policy
+    observations = observation_keys(policy)
+    if run.parent is not None:
+        bundle = load_bundle(run.parent, device)
+        check_fits(bundle.config, store, observations, run.parent)
+        return bundle
+    stats = make_stats(store, observations, policy.n_obs_steps, policy.horizon, policy.relative_action)
+    torch.manual_seed(seeds.derive(run.config.seed, "weights"))
+    return make_policy(policy, store, stats, device)
+
+
+class _Loop:
+    """The state that moves: step, weights, optimizer, average."""
+
+    def __init__(self, run: TrainingRun, bundle: PolicyBundle, store: FrameStore, sampler: WindowSampler, accelerator):
+        self.run, self.bundle, self.store, self.sampler, self.accelerator = run, bundle, store, sampler, accelerator
+        self.config = run.config.train
+        self.observations = list(bundle.config.input_features)
+        bundle.policy.train()
+        self.average = WeightAverage(bundle.policy, self.config.ema_decay)
+        optimizer = make_optimizer(bundle.policy.parameters(), self.config, run.lr)
+        self.step, self.loss = 0, float("nan")
+        self.settings = _settings(run, accelerator.num_processes)
+        self.snapshot = checkpoint.snapshot_path(run.out)
+        state = checkpoint.load_snapshot(self.snapshot, self.settings) if run.resume and self.snapshot.exists() else None
+        if state:
+            self.step = state["step"]
+            bundle.policy.load_state_dict(state["weights"])
+            self.average.load(state["average"])
+            optimizer.load_state_dict(state["optimizer"])
+        self.model: nn.Module
+        self.model, self.optimizer = accelerator.prepare(bundle.policy, optimizer)
+
+    def run_steps(self) -> bool:
+        """Take all steps; False where `stop_after` ended them early."""
+        run, main = self.run, self.accelerator.is_main_process
+        end = run.steps if run.stop_after is None else min(run.stop_after, run.steps)
+        total, since = torch.zeros((), device=self.accelerator.device), self.step
+        with Progress(run.config, run.out, run.steps, self.step, enabled=main) as progress:
+            while self.step < end:
+                total += self._take_step()
+                save = self.step % self.config.save_every == 0 and self.step < run.steps
+                if self.step % LOG_EVERY == 0 or save or self.step == end:
+                    self.loss = self._check_finite(total.item() / (self.step - since))
+                    progress.update(self.step, self.loss, self.optimizer.param_groups[0]["lr"])
+                    total, since = total.zero_(), self.step
+                if save and main:
+                    self._save()
+        return end == run.steps
+
+    def _take_step(self) -> Tensor:
+        anchors, noise_seed = self.sampler(self.step)
+        torch.manual_seed(noise_seed)
+        lr = lr_at(self.step, self.run.steps, self.config.warmup_steps, self.run.lr)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        loss, _ = self.model(self.make_batch(anchors))
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.average.update(self.step)
+        self.step += 1
+        return loss.detach()
+
+    def make_batch(self, anchors: Tensor) -> dict[str, Tensor]:
+        """Normalised windows on the device, as the policy's forward takes them."""
+        config = self.bundle.config
+        windows = cut_windows(self.store, anchors, config.n_obs_steps, config.horizon, self.observations)
+        windows = {key: value.to(self.accelerator.device, non_blocking=True) for key, value in windows.items()}
+        batch = preprocess(self.bundle.preprocessor, windows)
+        return {key: batch[key] for key in windows}
+
+    def _check_finite(self, loss: float) -> float:
+        if loss != loss or loss in (float("inf"), float("-inf")):
+            raise Rev2FwdError(
+                f"{self.run.out}: the loss is not finite at step {self.step}", expected="a number", found=loss,
+                do="lower --lr, or look for outliers in the data (2_inspect_data.py)",
+            )  # fmt: skip
+        return loss
+
+    def _save(self) -> None:
+        state = {
+            "settings": self.settings,
+            "step": self.step,
+            "weights": self.bundle.policy.state_dict(),
+            "average": self.average.values,
+            "optimizer": self.optimizer.state_dict(),
+        }
+        checkpoint.save_snapshot(self.snapshot, state)
+
+
+def _settings(run: TrainingRun, processes: int) -> dict:
+    """What must be the same for a resume to continue the same training; plain values only."""
+    ignored = {"device", "save_every", "num_processes", "steps", "finetune_steps", "lr", "finetune_lr"}
+    fingerprints = [entry["fingerprint"] for entry in read_sidecar(run.dataset)["sources"]]
+    return {
+        "steps": run.steps, "lr": run.lr, "seed": run.config.seed, "processes": processes, "data": fingerprints,
+        "parent": str(run.parent.resolve()) if run.parent else None,
+        "policy": run.config.policy.model_dump(mode="json"),
+        "train": run.config.train.model_dump(mode="json", exclude=ignored),
+        "max_share": run.config.rollout.max_share,
+    }  # fmt: skip
+
+
+def _record(run: TrainingRun, total_steps: int, loop: _Loop, processes: int, seconds: float) -> dict:
+    """training.json: what made this checkpoint."""
+    return {
+        **_settings(run, processes),
+        "total_steps": total_steps,
+        "data": read_sidecar(run.dataset)["sources"],
+        "rollout_share": loop.sampler.share,
+        "effective_batch_size": processes * run.config.train.batch_size,
+        "final_loss": loop.loss,
+        "seconds": round(seconds, 1),
+    }

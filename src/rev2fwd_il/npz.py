@@ -1,0 +1,123 @@
+"""NPZ files as this project writes and reads them: streamed, atomic, mapped, and never pickled.
+
+Members are stored uncompressed, so each array is one contiguous block of the file that `map_npz` maps instead of
+reading; `numpy.load(path)` opens the same file. Compressed members written elsewhere are read into memory.
+"""
+
+import math
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from tokenize import TokenError
+
+import numpy as np
+
+from rev2fwd_il.errors import DataError
+
+BLOCK_BYTES = 2**24  # rows are copied in blocks of about this size
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp: the same arrays give the same bytes
+UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, NotImplementedError),
+    *(RuntimeError, SyntaxError, TokenError, OverflowError, MemoryError, TypeError, KeyError),
+)
+
+
+def refuse_existing(path: str | Path) -> None:
+    """Raises DataError if `path` is taken: nothing here is updated in place."""
+    if Path(path).exists():
+        raise DataError(f"{path}: exists already", do="remove it or choose another output path")
+
+
+def write_arrays(path: str | Path, arrays: dict) -> None:
+    """Write arrays (NumPy or h5py; the first axis is streamed) to a temporary name, then rename it to `path`.
+
+    Raises DataError when `path` exists, an array holds Python objects, or the disk does not take it.
+    """
+    path = Path(path)
+    refuse_existing(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+            for name, array in arrays.items():
+                _write_member(archive, path, name, array)
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DataError(f"{path}: could not be written", found=error, do="free space or mend permissions") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_member(archive: zipfile.ZipFile, path: Path, name: str, array) -> None:
+    if array.dtype.hasobject:
+        raise DataError(f"{path}: field `{name}` holds Python objects", expected="numbers or text", found=array.dtype)
+    with archive.open(zipfile.ZipInfo(f"{name}.npy", ZIP_TIME), "w", force_zip64=True) as member:
+        header = {
+            "descr": np.lib.format.dtype_to_descr(array.dtype),
+            "fortran_order": False,
+            "shape": tuple(array.shape),
+        }
+        np.lib.format.write_array_header_2_0(member, header)
+        if array.ndim == 0:
+            member.write(np.asarray(array).tobytes())
+            return
+        rows = max(1, BLOCK_BYTES // max(1, array.dtype.itemsize * math.prod(array.shape[1:])))
+        for start in range(0, len(array), rows):
+            member.write(np.ascontiguousarray(array[start : start + rows]).tobytes())
+
+
+def map_npz(path: str | Path) -> dict[str, np.ndarray]:
+    """Name -> read-only memory-mapped array. Raises DataError for a missing, damaged, empty or pickled file."""
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such dataset", do="build it (`snakemake -n` shows how) or check the path")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            return {info.filename.removesuffix(".npy"): _map_member(path, archive, info) for info in members}
+    except UNREADABLE as error:
+        raise DataError(
+            f"{path}: not a readable NPZ", expected="an NPZ without object arrays (no pickle)",
+            found=error or type(error).__name__,
+            do="if a writer was killed or the disk was full, delete the file and build it again",
+        ) from None  # fmt: skip
+
+
+def damaged_member(path: str | Path) -> str | None:
+    """Name of the first array whose bytes differ from their stored checksum (reads the whole file), or None."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()
+    except UNREADABLE as error:
+        return f"? ({error})"
+    return bad and bad.removesuffix(".npy")
+
+
+def _map_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(
+            version
+        )
+        if read_header is None:
+            raise ValueError(f"{info.filename} is in NPY format {version}")
+        shape, fortran, dtype = read_header(member)
+        header_size = member.tell()
+    if dtype.hasobject:
+        raise ValueError(f"{info.filename} holds Python objects (pickle)")
+    size = math.prod(shape) * dtype.itemsize
+    if size <= 0 or min(shape, default=1) < 0 or size + header_size != info.file_size:
+        raise ValueError(f"{info.filename} is empty, cut short or too long")
+    if info.compress_type != zipfile.ZIP_STORED or not shape or fortran:
+        with archive.open(info) as member:
+            return np.lib.format.read_array(member, allow_pickle=False)
+    with open(path, "rb") as file:  # the local header's name and extra lengths may differ from the directory's
+        file.seek(info.header_offset + 26)
+        name_length, extra_length = np.frombuffer(file.read(4), "<u2")
+    offset = info.header_offset + 30 + int(name_length) + int(extra_length) + header_size
+    if offset + size > path.stat().st_size:
+        raise ValueError(f"{info.filename} is cut short")
+    return np.memmap(path, dtype, "r", offset, shape)

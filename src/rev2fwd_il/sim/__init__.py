@@ -1,0 +1,1 @@
+"""The simulated cell: the only package that imports isaaclab, newton or pxr."""

@@ -1,0 +1,118 @@
+"""The cell as the rest of the project sees it: NumPy in the data contract's conventions, N environments at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from isaaclab.envs import ManagerBasedEnv
+
+from rev2fwd_il.config import Config
+from rev2fwd_il.errors import SimulationError
+from rev2fwd_il.sim.launch import SolverWatch
+from rev2fwd_il.sim.poses import to_xyzw
+from rev2fwd_il.sim.scene import HOME_JOINTS_RAD, MARKER_SIZE_M
+
+IK_ITERATIONS, IK_TOLERANCE_M = 30, 2e-4
+WATCH_EVERY_STEPS = 30
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What is measured in N environments: poses w-first in the robot-base frame [m]."""
+
+    ee_pose: np.ndarray  # (N, 7) float32
+    obj_pose: np.ndarray  # (N, 7) float32
+    gripper_width: np.ndarray  # (N,) float32
+
+
+class Cell:
+    """Wraps an Isaac Lab environment from `launch.simulation`."""
+
+    def __init__(self, env: ManagerBasedEnv, watch: SolverWatch, config: Config):
+        self.env, self.config, self.num_envs = env, config, env.num_envs
+        self._watch, self._steps = watch, 0
+        self._robot, self._cube, self._marker = (env.scene[name] for name in ("robot", "cube", "target_marker"))
+        self._arm = env.action_manager.get_term("arm")
+        self._device = env.device
+        self.observation = self._read(env.reset()[0])
+
+    def step(self, action: np.ndarray) -> Observation:
+        """Command (N, 8) ee poses w-first and grippers, advance one control step, and measure."""
+        command = torch.as_tensor(action, dtype=torch.float32, device=self._device)
+        buffers, _ = self.env.step(torch.cat([to_xyzw(command[:, :7]), command[:, 7:]], -1))
+        self.observation = self._read(buffers)
+        self._steps += 1
+        if self._steps % WATCH_EVERY_STEPS == 0:
+            self._watch.check()
+        return self.observation
+
+    def images(self) -> tuple[np.ndarray, np.ndarray]:
+        """Table and wrist camera now, (N, H, W, 3) uint8 each; renders only when called."""
+        self.env.scene.update(dt=0.0)
+        pictures = []
+        for name in ("table_camera", "wrist_camera"):
+            camera = self.env.scene[name]
+            camera.update(dt=0.0, force_recompute=True)
+            output = camera.data.output["rgb"]
+            pictures.append(getattr(output, "torch", output)[..., :3].cpu().numpy().copy())
+        return pictures[0], pictures[1]
+
+    def reset(self, env_ids: np.ndarray, ee_pose: np.ndarray, obj_pose: np.ndarray, gripper_width=None) -> Observation:
+        """Put hand (M, 7), object (M, 7) and fingers (M,) [m] of these environments in place, at rest.
+
+        Raises SimulationError when the arm cannot reach a hand pose.
+        """
+        ids = torch.as_tensor(np.asarray(env_ids), dtype=torch.int32, device=self._device)
+        self.env.action_manager.reset(ids.long())
+        self._place_object(ids, self._cube, obj_pose)
+        self._place_hand(ids, ee_pose, np.full(len(env_ids), 0.08) if gripper_width is None else gripper_width)
+        self.observation = self._read(self.env.observation_manager.compute())
+        return self.observation
+
+    def show_target(self, env_ids: np.ndarray, target_xy: np.ndarray) -> None:
+        """Move the red marker of these environments to (M, 2) [m]."""
+        count = len(env_ids)
+        pose = np.concatenate([target_xy, np.full((count, 1), 0.0015), np.tile([1.0, 0, 0, 0], (count, 1))], -1)
+        ids = torch.as_tensor(np.asarray(env_ids), dtype=torch.int32, device=self._device)
+        self._place_object(ids, self._marker, pose)
+
+    def close(self) -> None:
+        """Check for solver warnings a last time."""
+        self._watch.check()
+
+    def _read(self, buffers) -> Observation:
+        group = buffers["policy"]
+        return Observation(
+            group["ee_pose"].cpu().numpy().copy(),
+            group["object_pose"].cpu().numpy().copy(),
+            group["gripper_width"][:, 0].cpu().numpy().copy(),
+        )
+
+    def _place_object(self, ids: torch.Tensor, body, pose: np.ndarray) -> None:
+        pose_w = to_xyzw(torch.as_tensor(np.asarray(pose), dtype=torch.float32, device=self._device))
+        pose_w[:, :3] += self.env.scene.env_origins[ids.long()]
+        body.write_root_pose_to_sim_index(root_pose=pose_w, env_ids=ids)
+        body.write_root_velocity_to_sim_index(root_velocity=torch.zeros(len(ids), 6, device=self._device), env_ids=ids)
+
+    def _place_hand(self, ids: torch.Tensor, ee_pose: np.ndarray, gripper_width: np.ndarray) -> None:
+        goal = to_xyzw(torch.as_tensor(np.asarray(ee_pose), dtype=torch.float32, device=self._device))
+        fingers = torch.as_tensor(np.asarray(gripper_width), dtype=torch.float32, device=self._device)[:, None] / 2
+        arm = torch.tensor(HOME_JOINTS_RAD, device=self._device).repeat(len(ids), 1)
+        for _ in range(IK_ITERATIONS):
+            self._write_joints(ids, torch.cat([arm, fingers, fingers], -1))
+            error = self._arm.pose_error(goal, ids.long())
+            if error.abs().max() < IK_TOLERANCE_M:
+                return
+            arm = arm + self._arm.joint_step(error, ids.long())
+        worst = int(error.abs().amax(-1).argmax())
+        raise SimulationError(
+            "the arm cannot reach a start pose of the hand", expected="a pose in its workspace",
+            found=np.asarray(ee_pose)[worst].round(3).tolist(), do="narrow task.x_range or task.y_range",
+        )  # fmt: skip
+
+    def _write_joints(self, ids: torch.Tensor, joints: torch.Tensor) -> None:
+        self._robot.write_joint_position_to_sim_index(position=joints, env_ids=ids)
+        self._robot.write_joint_velocity_to_sim_index(velocity=torch.zeros_like(joints), env_ids=ids)
+        self._robot.set_joint_position_target_index(target=joints, env_ids=ids)
+        self._robot.set_joint_velocity_target_index(target=torch.zeros_like(joints), env_ids=ids)

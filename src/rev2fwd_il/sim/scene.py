@@ -1,0 +1,154 @@
+"""The scene: table, arm, cube, goal and target markers, two cameras. Robot base at the origin, table top at z = 0."""
+
+from pathlib import Path
+
+from isaaclab_newton.renderers import NewtonWarpRendererCfg
+from isaaclab_newton.sim.schemas import MujocoRigidBodyCfg, NewtonArticulationCfg
+
+import isaaclab.sim as sim_utils
+from isaaclab.actuators import ImplicitActuatorCfg
+from isaaclab.assets import ArticulationCfg, AssetBaseCfg, RigidObjectCfg
+from isaaclab.scene import InteractiveSceneCfg
+from isaaclab.sensors import CameraCfg
+from isaaclab.utils import configclass
+
+from rev2fwd_il.config import Config
+from rev2fwd_il.errors import SimulationError
+
+PANDA_USD = Path(__file__).parents[3] / "assets" / "panda.usda"
+HAND_TO_TCP_M = (0.0, 0.0, 0.1034)  # tool centre point between the pads, in the hand frame
+HAND_TO_TCP_XYZW = (1.0, 0.0, 0.0, 0.0)  # half a turn about x: the tool frame points up while the gripper points down
+ARM_JOINTS = {
+    "panda": "joint[1-7]",
+    "isaaclab_franka": "panda_joint[1-7]",
+}
+FINGER_JOINTS = {"panda": "finger_joint.*", "isaaclab_franka": "panda_finger_joint.*"}
+HAND_BODY = {"panda": "hand", "isaaclab_franka": "panda_hand"}
+HOME_JOINTS_RAD = (0.0, -0.569, 0.0, -2.81, 0.0, 3.037, 0.741)
+FINGER_OPEN_M = 0.04  # each
+MARKER_SIZE_M = (0.07, 0.07, 0.002)
+GREEN, RED, CUBE_COLOUR, TABLE_COLOUR = (0.1, 0.7, 0.2), (0.85, 0.1, 0.1), (0.1, 0.3, 0.9), (0.55, 0.45, 0.35)
+
+
+def robot_cfg(config: Config) -> ArticulationCfg:
+    """The shipped Panda, or Isaac Lab's own, which it downloads. Gains: docs/decisions.md."""
+    arm, fingers = ARM_JOINTS[config.sim.robot], FINGER_JOINTS[config.sim.robot]
+    joints = {arm.replace("[1-7]", str(i + 1)): value for i, value in enumerate(HOME_JOINTS_RAD)}
+    if config.sim.robot == "isaaclab_franka":
+        from isaaclab_assets import FRANKA_PANDA_CFG
+
+        spawn = FRANKA_PANDA_CFG.spawn
+    else:
+        spawn = sim_utils.UsdFileCfg(
+            usd_path=str(PANDA_USD),
+            rigid_props=[MujocoRigidBodyCfg(gravcomp=1.0)],
+            articulation_props=[NewtonArticulationCfg(self_collision_enabled=False)],
+        )
+    return ArticulationCfg(
+        prim_path="{ENV_REGEX_NS}/Robot",
+        spawn=spawn,
+        init_state=ArticulationCfg.InitialStateCfg(joint_pos=joints | {fingers: FINGER_OPEN_M}),
+        actuators={
+            "arm": ImplicitActuatorCfg(
+                joint_names_expr=[arm], stiffness=2000.0, damping=100.0, armature=0.1, joint_effort_limit=87.0
+            ),
+            "hand": ImplicitActuatorCfg(
+                joint_names_expr=[fingers], stiffness=500.0, damping=50.0, armature=0.1, joint_effort_limit=40.0
+            ),
+        },
+    )
+
+
+def _cube_cfg(config: Config) -> RigidObjectCfg:
+    edge = config.task.cube_edge
+    return RigidObjectCfg(
+        prim_path="{ENV_REGEX_NS}/Cube",
+        spawn=sim_utils.CuboidCfg(
+            size=(edge, edge, edge),
+            rigid_props=sim_utils.RigidBodyPropertiesCfg(),
+            mass_props=sim_utils.MassPropertiesCfg(mass=0.05),
+            collision_props=sim_utils.CollisionPropertiesCfg(),
+            visual_material=sim_utils.PreviewSurfaceCfg(diffuse_color=CUBE_COLOUR),
+        ),
+        init_state=RigidObjectCfg.InitialStateCfg(pos=(*config.task.goal_xy, edge / 2)),
+    )
+
+
+def _marker(name: str, colour, **kwargs):
+    return sim_utils.CuboidCfg(
+        size=MARKER_SIZE_M, visual_material=sim_utils.PreviewSurfaceCfg(diffuse_color=colour), **kwargs
+    )
+
+
+def _camera(prim_path: str, config: Config, offset: CameraCfg.OffsetCfg, focal_length: float) -> CameraCfg:
+    return CameraCfg(
+        prim_path=prim_path,
+        width=config.sim.image_width,
+        height=config.sim.image_height,
+        data_types=["rgb"],
+        offset=offset,
+        spawn=sim_utils.PinholeCameraCfg(focal_length=focal_length, horizontal_aperture=20.955),
+        renderer_cfg=NewtonWarpRendererCfg(use_cuda_graph=config.sim.device != "cpu"),
+    )
+
+
+@configclass
+class PickPlaceSceneCfg(InteractiveSceneCfg):
+    """Everything in one environment; `scene_cfg` fills it from the configuration."""
+
+    table: AssetBaseCfg = AssetBaseCfg(
+        prim_path="/World/table",
+        spawn=sim_utils.CuboidCfg(
+            size=(200.0, 200.0, 0.02),
+            collision_props=sim_utils.CollisionPropertiesCfg(),
+            visual_material=sim_utils.PreviewSurfaceCfg(diffuse_color=TABLE_COLOUR),
+        ),
+        init_state=AssetBaseCfg.InitialStateCfg(pos=(0, 0, -0.01)),
+    )
+    light: AssetBaseCfg = AssetBaseCfg(prim_path="/World/light", spawn=sim_utils.DomeLightCfg(intensity=2000.0))
+    robot: ArticulationCfg = None
+    cube: RigidObjectCfg = None
+    goal_marker: AssetBaseCfg = None
+    target_marker: RigidObjectCfg = None
+    table_camera: CameraCfg = None
+    wrist_camera: CameraCfg = None
+
+
+def scene_cfg(config: Config, num_envs: int, cameras: bool) -> PickPlaceSceneCfg:
+    """The scene of `num_envs` environments side by side."""
+    if config.sim.robot == "panda" and not PANDA_USD.is_file():
+        raise SimulationError(f"{PANDA_USD}: the robot is missing", do="python assets/generate_panda.py")
+    goal = (*config.task.goal_xy, MARKER_SIZE_M[2] / 2)
+    scene = PickPlaceSceneCfg(num_envs=num_envs, env_spacing=2.5)
+    scene.robot = robot_cfg(config)
+    scene.cube = _cube_cfg(config)
+    scene.goal_marker = AssetBaseCfg(
+        prim_path="{ENV_REGEX_NS}/Goal", spawn=_marker("goal", GREEN), init_state=AssetBaseCfg.InitialStateCfg(pos=goal)
+    )
+    scene.target_marker = RigidObjectCfg(
+        prim_path="{ENV_REGEX_NS}/Target",
+        spawn=_marker(
+            "target", RED,
+            rigid_props=sim_utils.RigidBodyPropertiesCfg(kinematic_enabled=True),
+            mass_props=sim_utils.MassPropertiesCfg(mass=0.01),
+        ),
+        init_state=RigidObjectCfg.InitialStateCfg(pos=goal),
+    )  # fmt: skip
+    if cameras:
+        scene.table_camera = _camera(
+            "{ENV_REGEX_NS}/TableCamera", config,
+            CameraCfg.OffsetCfg(pos=(1.35, 0.0, 0.75), rot=look_from_front(), convention="world"), 22.0,
+        )  # fmt: skip
+        scene.wrist_camera = _camera(
+            "{ENV_REGEX_NS}/Robot/" + HAND_BODY[config.sim.robot] + "/WristCamera", config,
+            CameraCfg.OffsetCfg(pos=(0.07, 0.0, 0.02), rot=(0.0, -0.8433914, 0.0, 0.5372996), convention="world"), 14.0,
+        )  # fmt: skip
+    return scene
+
+
+def look_from_front() -> tuple[float, float, float, float]:
+    """Quaternion (x, y, z, w) of the table camera: from the front towards the base, 40 degrees down."""
+    import math
+
+    half_pitch = math.radians(40.0) / 2  # about the camera's own y, after half a turn about z
+    return (-math.sin(half_pitch), 0.0, math.cos(half_pitch), 0.0)

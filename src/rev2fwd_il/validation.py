@@ -1,0 +1,151 @@
+"""What a dataset that keeps the contract can still get wrong: `validate(dataset)` -> findings.
+
+EpisodeDataset refuses what breaks structure, types, finiteness or unit norms. The checks here ask whether the numbers
+mean what they claim. Each is one small function dataset -> findings, listed in CHECKS.
+"""
+
+import hashlib
+
+import numpy as np
+
+from rev2fwd_il import keys
+from rev2fwd_il.episodes import EpisodeDataset
+from rev2fwd_il.findings import ERROR, WARNING, Finding, by_episode, inner_frames
+from rev2fwd_il.image_checks import IMAGE_CHECKS
+from rev2fwd_il.npz import damaged_member
+
+TRACKING_BOUND_M = 0.02  # an action's position is reached within this by the next frame, in 99 % of the frames
+SHIFT_MARGIN_M = 1e-3  # an action nearer to the present pose than to the next one by this much is no command
+JUMP_M = 0.1  # nothing moves this far in one frame at 30 Hz
+MAX_WIDTH_M = 0.09  # the Panda hand opens to 0.08 m
+TABLE_MARGIN_M = 0.005  # the object's centre may be this far below the table top before it counts as fallen through
+SETTLED_FRAMES = 15  # after this long under one gripper label the fingers have arrived
+STILL_FRAMES = 60
+STILL_STEP_M = 2e-4  # less than this in one frame is standing still
+PLACED_BOUND_M = 0.05  # the spec's distance_threshold
+
+
+def tracking_errors(dataset: EpisodeDataset) -> np.ndarray:
+    """(T - E,) distance [m] between the position commanded at t and the one measured at t + 1."""
+    at = inner_frames(dataset)
+    action, pose = np.asarray(dataset.arrays[keys.ACTION]), np.asarray(dataset.arrays[keys.EE_POSE])
+    return np.linalg.norm(action[at, :3] - pose[at + 1, :3], axis=1)
+
+
+def validate(dataset: EpisodeDataset, tracking_bound_m: float = TRACKING_BOUND_M) -> list[Finding]:
+    """Every check on one dataset; errors first. An empty list means that nothing is wrong."""
+    found = [*check_actions(dataset, tracking_bound_m)]
+    for check in (*CHECKS, *IMAGE_CHECKS):
+        found += check(dataset)
+    return sorted(found, key=lambda finding: finding.severity != ERROR)
+
+
+def check_actions(dataset: EpisodeDataset, bound_m: float) -> list[Finding]:
+    """The action at t is the pose commanded then, so the hand is there at t + 1, within the tracking bound."""
+    errors, at = tracking_errors(dataset), inner_frames(dataset)
+    if not len(errors):
+        return []
+    action, pose = np.asarray(dataset.arrays[keys.ACTION]), np.asarray(dataset.arrays[keys.EE_POSE])
+    found = []
+    p99 = float(np.quantile(errors, 0.99))
+    if p99 > bound_m:
+        message = f"99 % of the actions are reached within {p99:.3f} m only, the bound is {bound_m} m"
+        worst = at[[errors.argmax()]]
+        found += by_episode(dataset, worst, ERROR, "action_not_reached", message, keys.ACTION)
+    moving = np.linalg.norm(pose[at + 1, :3] - pose[at, :3], axis=1) > STILL_STEP_M
+    if moving.any():
+        behind = np.linalg.norm(action[at, :3] - pose[at, :3], axis=1)[moving].mean()
+        ahead = errors[moving].mean()
+        if behind + SHIFT_MARGIN_M < ahead:
+            message = f"actions are {behind:.4f} m from the pose of their own frame and {ahead:.4f} m from the next one"
+            found.append(Finding(ERROR, "action_shifted", message, field=keys.ACTION))
+    return found
+
+
+def check_quaternions(dataset: EpisodeDataset) -> list[Finding]:
+    """The sign is canonical, qw >= 0, and does not flip from frame to frame."""
+    found, at = [], inner_frames(dataset)
+    for field in (keys.EE_POSE, keys.OBJ_POSE, keys.ACTION):
+        quaternion = np.asarray(dataset.arrays[field])[:, 3:7]
+        negative = np.flatnonzero(quaternion[:, 0] < 0)
+        found += by_episode(dataset, negative, ERROR, "quaternion_sign", "qw < 0, the canonical sign is qw >= 0", field)
+        flips = at[(quaternion[at] * quaternion[at + 1]).sum(axis=1) < 0]
+        message = "q turns into -q from this frame to the next: the same rotation, but a jump to a policy"
+        if field != keys.OBJ_POSE:
+            found += by_episode(dataset, flips, WARNING, "quaternion_flip", message, field)
+    return found
+
+
+def check_gripper(dataset: EpisodeDataset) -> list[Finding]:
+    """Labels are +1 or -1, widths are metres, and the fingers follow the label."""
+    label, width = np.asarray(dataset.arrays[keys.ACTION])[:, 7], np.asarray(dataset.arrays[keys.GRIPPER_WIDTH])
+    other = np.flatnonzero(~np.isin(label, (keys.GRIPPER_OPEN, keys.GRIPPER_CLOSE)))
+    found = by_episode(dataset, other, ERROR, "gripper_label", "the gripper command is neither +1 nor -1", keys.ACTION)
+    wide = np.flatnonzero((width > MAX_WIDTH_M) | (width < -1e-3))
+    if len(wide):
+        guess = ", probably millimetres" if width.max() > 1 else ""
+        message = f"the opening is {width[wide[0]]:.4g}, allowed is 0 to {MAX_WIDTH_M} m{guess}"
+        found += by_episode(dataset, wide, ERROR, "gripper_width", message, keys.GRIPPER_WIDTH)
+    for episode, (start, end) in enumerate(zip(dataset.starts, dataset.ends)):
+        opening, signs = width[start:end], label[start:end]
+        changes = np.flatnonzero(np.diff(signs, prepend=0))
+        since = np.arange(end - start) - changes[np.searchsorted(changes, np.arange(end - start), side="right") - 1]
+        settled = since >= SETTLED_FRAMES
+        opened, closed = (opening[settled & (signs == sign)] for sign in (keys.GRIPPER_OPEN, keys.GRIPPER_CLOSE))
+        if len(opened) and len(closed) and opened.mean() <= closed.mean():
+            message = f"the hand is {opened.mean():.3f} m open under `open` and {closed.mean():.3f} m under `close`"
+            found.append(Finding(ERROR, "gripper_reversed", message, episode=episode, field=keys.ACTION))
+    return found
+
+
+def check_motion(dataset: EpisodeDataset) -> list[Finding]:
+    """No jumps between frames, and no long stretch in which nothing moves."""
+    found, at = [], inner_frames(dataset)
+    steps = {}
+    for field, severity in ((keys.EE_POSE, ERROR), (keys.OBJ_POSE, WARNING)):
+        position = np.asarray(dataset.arrays[field])[:, :3]
+        steps[field] = np.linalg.norm(position[at + 1] - position[at], axis=1)
+        message = f"moves more than {JUMP_M} m to the next frame"
+        found += by_episode(dataset, at[steps[field] > JUMP_M], severity, "jump", message, field)
+    width = np.asarray(dataset.arrays[keys.GRIPPER_WIDTH])
+    still = np.zeros(dataset.num_frames, bool)
+    still[at] = (np.abs(width[at + 1] - width[at]) < STILL_STEP_M) & (np.maximum(*steps.values()) < STILL_STEP_M)
+    edges = np.flatnonzero(np.diff(still, prepend=False, append=False))
+    stretches = [begin for begin, end in zip(edges[::2], edges[1::2]) if end - begin > STILL_FRAMES]
+    message = f"nothing moves for more than {STILL_FRAMES} frames"
+    return found + by_episode(dataset, np.array(stretches, int), WARNING, "still", message, keys.EE_POSE)
+
+
+def check_object(dataset: EpisodeDataset) -> list[Finding]:
+    """The object stays above the table and ends at the target where the episode counts as a success."""
+    position = np.asarray(dataset.arrays[keys.OBJ_POSE])[:, :3]
+    succeeded = np.repeat(dataset.success, dataset.ends - dataset.starts)
+    found = []
+    for severity, rows in ((ERROR, succeeded), (WARNING, ~succeeded)):
+        below = np.flatnonzero(rows & (position[:, 2] < -TABLE_MARGIN_M))
+        found += by_episode(dataset, below, severity, "below_table", "the object is below the table", keys.OBJ_POSE)
+    far = np.linalg.norm(position[dataset.ends - 1, :2] - dataset.target_xy, axis=1)
+    for episode in np.flatnonzero(dataset.success & (far > PLACED_BOUND_M)):
+        message = f"counts as a success, but the object ends {far[episode]:.3f} m from the target"
+        found.append(Finding(ERROR, "success_far", message, episode=int(episode), field=keys.SUCCESS))
+    return found
+
+
+def check_duplicates(dataset: EpisodeDataset) -> list[Finding]:
+    """No episode occurs twice."""
+    first, found = {}, []
+    for index, episode in enumerate(dataset):
+        digest = hashlib.sha256(b"".join(a.tobytes() for a in (episode.ee_pose, episode.obj_pose, episode.action)))
+        original = first.setdefault(digest.digest(), index)
+        if original != index:
+            found.append(Finding(ERROR, "duplicate", f"equals episode {original}", episode=index))
+    return found
+
+
+def check_bytes(dataset: EpisodeDataset) -> list[Finding]:
+    """The file's bytes are those that were written."""
+    bad = damaged_member(dataset.path)
+    return [Finding(ERROR, "checksum", "the stored checksum does not match", field=bad)] if bad else []
+
+
+CHECKS = (check_quaternions, check_gripper, check_motion, check_object, check_duplicates, check_bytes)
