@@ -21,6 +21,7 @@ VERTICAL_SPEED_M_S = (0.2, 0.35)
 GRASP_OFFSET_M = 0.003  # the pick is this inexact in x and y, and in height
 DWELL_STEPS = 9  # before and after each gripper event
 ROUNDING_STEPS = 5  # two passes of a window this wide round the corners; 2 * 5 - 1 <= 2 * DWELL_STEPS
+RAMP_STEPS = 4  # the hand starts and ends at rest, rounded like any corner
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def plan_pick_place(
         (np.asarray(ee_end, float), keys.GRIPPER_OPEN, False),
     ]
     transfer, vertical = rng.uniform(*TRANSFER_SPEED_M_S), rng.uniform(*VERTICAL_SPEED_M_S)
-    poses, grippers, here = [], [], np.asarray(ee_start, float)
+    here = np.asarray(ee_start, float)
+    poses, grippers = [np.tile(here, (RAMP_STEPS, 1))], [keys.GRIPPER_OPEN] * RAMP_STEPS
     for waypoint, gripper, slow in legs:
         if waypoint is None:  # a gripper event in the middle of its dwell
             poses.append(np.tile(here, (2 * DWELL_STEPS, 1)))
@@ -70,6 +72,8 @@ def plan_pick_place(
         poses.append(here + fraction * (waypoint - here))
         grippers += [gripper] * steps
         here = waypoint
+    poses.append(np.tile(here, (RAMP_STEPS, 1)))
+    grippers += [keys.GRIPPER_OPEN] * RAMP_STEPS
     rounded = _round_corners(np.concatenate(poses))
     rounded[:, 3:] /= np.linalg.norm(rounded[:, 3:], axis=1, keepdims=True)
     return Plan(np.concatenate([rounded, np.array(grippers)[:, None]], 1).astype(np.float32))

@@ -49,7 +49,7 @@ def describe(stats: dict, findings: list[Finding]) -> str:
     length, success = stats["length_frames"], stats["success"]
     lines = [
         f"{stats['dataset']}: task {stats['task']}, {stats['episodes']} episodes, {stats['frames']} frames",
-        f"length: {length['min']} to {length['max']} frames, median {length['median']:g} ({stats['length_median_s']:.1f} s)",
+        f"length: {length['min']} to {length['max']} frames, median {stats['length_median_s']:.1f} s",
         f"success: {success['successes']} of {success['attempts']} episodes here",
     ]
     if stats["attempted"] is not None:
@@ -79,7 +79,8 @@ def inspect(
         raise DataError(f"{dataset.path}: no episode {episode}", expected=f"0 to {len(dataset) - 1}", found=episode)
     out_dir = Path(out_dir)
     findings, stats = validate(dataset), statistics(dataset, fps)
-    written = [plots.save(plots.coverage(dataset, f"{dataset.path.stem}: starts and targets"), out_dir / "coverage.png")]
+    table = plots.coverage(dataset, f"{dataset.path.stem}: starts and targets")
+    written = [plots.save(table, out_dir / "coverage.png")]
     chosen, name = dataset[episode], f"{dataset.path.stem}, episode {episode}"
     stem = f"episode_{episode:03d}"
     for camera in _cameras(dataset):

@@ -73,7 +73,7 @@ def over_time(episode: Episode, fps: float, title: str) -> Figure:
             axis.axvline(frame / fps, color="0.2", lw=0.8, ls="-.")
         axes[2].annotate(event, (frame / fps, 1), (3, -10), xycoords=("data", "axes fraction"),
                          textcoords="offset points", fontsize=8)  # fmt: skip
-    figure.suptitle(title)
+    figure.suptitle(title, y=0.95)
     return figure
 
 
@@ -86,7 +86,8 @@ def plan_view(episode: Episode, title: str) -> Figure:
     axis.plot(*episode.obj_pose[0, :2], "s", ms=9, mfc="none", mec="k", label="object at the start")
     axis.plot(*episode.target_xy, "x", ms=10, mew=2, color=MIDDLE, label="target")
     for frame, event in gripper_events(episode):
-        axis.plot(*episode.ee_pose[frame, :2], "v" if event == "close" else "^", ms=8, color="k", label=f"gripper {event}")
+        marker = "v" if event == "close" else "^"
+        axis.plot(*episode.ee_pose[frame, :2], marker, ms=8, color="k", label=f"gripper {event}")
     _table(axis, title)
     return figure
 
@@ -99,8 +100,10 @@ def coverage(dataset: EpisodeDataset, title: str) -> Figure:
         done = dataset.success
         axis.scatter(*points[done].T, marker=marker, color=colour, s=28, label=f"{name}, success")
         if (~done).any():
-            style = {"facecolors": "none", "edgecolors": colour} if marker == "o" else {"color": LIGHT}
-            axis.scatter(*points[~done].T, marker=marker, s=28, label=f"{name}, failure", **style)
+            style = {"facecolors": "none", "edgecolors": colour} if marker == "o" else {"color": colour, "alpha": 0.5}
+            axis.scatter(
+                *points[~done].T, marker={"x": "+"}.get(marker, marker), s=34, label=f"{name}, failure", **style
+            )
     _table(axis, title)
     return figure
 

@@ -27,7 +27,9 @@ FLAGS = {
 
 def add_training_flags(parser: argparse.ArgumentParser, steps: int, batch_size: int, *names: str) -> None:
     """Flags of every training, and of FLAGS the given `names`."""
-    parser.add_argument("--out", type=Path, required=True, help="run folder; checkpoints/checkpoints/last appears in it")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="run folder; checkpoints/checkpoints/last appears in it"
+    )
     parser.add_argument("--steps", type=int, default=steps, help="optimizer steps")
     parser.add_argument("--batch_size", type=int, default=batch_size, help="windows a step, per process")
     parser.add_argument("--lr", type=float, help="peak learning rate (default: the configuration's)")

@@ -81,7 +81,7 @@ class EpisodeTables:
             keys.OBS_ENVIRONMENT_STATE: features.environment_state(
                 episode.ee_pose, episode.obj_pose, episode.target_xy
             ),
-            keys.ACTION: np.asarray(episode.action, np.float32),
+            keys.ACTION: features.action(episode.action),
             "timestamp": (np.arange(length) / self.meta.fps).astype(np.float32),
             "frame_index": np.arange(length),
             "episode_index": np.full(length, self.meta.total_episodes),
@@ -124,6 +124,8 @@ def _png_column(images: np.ndarray) -> pa.Array:
 
 def _image_stats(images: np.ndarray) -> dict[str, np.ndarray]:
     """Statistics per channel, (3, 1, 1) in [0, 1], over the frames that LeRobot would sample."""
-    sampled = np.stack([auto_downsample_height_width(images[i].transpose(2, 0, 1)) for i in sample_indices(len(images))])
+    sampled = np.stack(
+        [auto_downsample_height_width(images[i].transpose(2, 0, 1)) for i in sample_indices(len(images))]
+    )
     stats = get_feature_stats(sampled, axis=(0, 2, 3), keepdims=True)
     return {name: value if name == "count" else np.squeeze(value / 255.0, axis=0) for name, value in stats.items()}

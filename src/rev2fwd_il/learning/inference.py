@@ -52,7 +52,9 @@ class ChunkPolicy:
         with torch.random.fork_rng(enabled=config.noise_scheduler_type == "DDPM"):
             if config.noise_scheduler_type == "DDPM":  # adds noise at each step, from the global generator
                 torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-            chunk = policy.predict_action_chunk({key: batch[key] for key in self.observation_keys}, noise.to(self._device))
+            chunk = policy.predict_action_chunk(
+                {key: batch[key] for key in self.observation_keys}, noise.to(self._device)
+            )
         return _to_command(self._bundle.postprocessor(chunk))
 
     def _check(self, history: dict[str, Tensor]) -> None:
@@ -63,7 +65,9 @@ class ChunkPolicy:
             expected = (self.n_obs_steps, *shape)
             found = tuple(history[key].shape[1:]) if key in history else "absent"
             if found != expected:
-                raise CheckpointError(f"observation `{key}` does not fit the policy", expected=("M", *expected), found=found)
+                raise CheckpointError(
+                    f"observation `{key}` does not fit the policy", expected=("M", *expected), found=found
+                )
 
 
 def _to_command(actions: Tensor) -> Tensor:
@@ -85,7 +89,9 @@ def load_policy(
         longest = bundle.config.horizon - bundle.config.n_obs_steps + 1
         if not 1 <= n_action_steps <= longest:
             raise CheckpointError(
-                f"{path}: cannot execute n_action_steps={n_action_steps}", expected=f"1 to {longest}", found=n_action_steps
+                f"{path}: cannot execute n_action_steps={n_action_steps}",
+                expected=f"1 to {longest}",
+                found=n_action_steps,
             )
         bundle.config.n_action_steps = n_action_steps
     return ChunkPolicy(bundle, device)

@@ -38,7 +38,12 @@ def _vector_stats(values: Tensor) -> dict[str, np.ndarray]:
     lower, upper = values.amin(0), values.amax(0)
     middle, half = (upper + lower) / 2, ((upper - lower) / 2).clamp_min(MIN_HALF_RANGE)
     std = values.std(0, correction=0).clamp_min(MIN_HALF_RANGE)
-    return {"min": (middle - half).numpy(), "max": (middle + half).numpy(), "mean": values.mean(0).numpy(), "std": std.numpy()}
+    return {
+        "min": (middle - half).numpy(),
+        "max": (middle + half).numpy(),
+        "mean": values.mean(0).numpy(),
+        "std": std.numpy(),
+    }
 
 
 def _image_stats(images: Tensor, samples: int = 1000) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ MAX_GRADIENT_NORM = 10.0
 
 
 def make_optimizer(parameters, config: TrainConfig, lr: float) -> torch.optim.AdamW:
-    """AdamW in one fused kernel (0.5 ms instead of 4 a step for 1 M parameters on a CPU)."""
+    """AdamW in one fused kernel: on a CPU a third of the time of the loop over parameters, 2.4 ms for 1.1 M of them."""
     return torch.optim.AdamW(parameters, lr=lr, betas=BETAS, weight_decay=config.weight_decay, fused=True)
 
 

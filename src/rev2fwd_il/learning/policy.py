@@ -6,10 +6,13 @@ history: they expect a state (B, 8), where a diffusion policy's batch holds (B, 
 hands that one step the newest state, and runs all others on the whole batch.
 """
 
+import contextlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 from lerobot.configs import FeatureType, NormalizationMode, PolicyFeature
+from lerobot.lerobot_types import TransitionKey
 from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig
 from lerobot.policies.diffusion.modeling_diffusion import DiffusionPolicy
 from lerobot.policies.factory import make_pre_post_processors
@@ -17,7 +20,6 @@ from lerobot.processor import PolicyProcessorPipeline
 from lerobot.processor.converters import batch_to_transition, transition_to_batch
 from lerobot.processor.factory import make_default_policy_processor_steps, make_policy_processor_pipelines
 from lerobot.processor.relative_action_processor import AbsoluteActionsProcessorStep, RelativeActionsProcessorStep
-from lerobot.lerobot_types import TransitionKey
 from torch import Tensor
 
 from rev2fwd_il import features, keys
@@ -83,9 +85,7 @@ def make_policy(config: PolicyConfig, store: FrameStore, stats: dict, device: st
             do_mask_loss_for_padding=True,
             normalization_mapping=NORMALIZATION,
             input_features=inputs,
-            output_features={
-                keys.ACTION: PolicyFeature(type=FeatureType.ACTION, shape=(len(features.ACTION_NAMES),))
-            },
+            output_features={keys.ACTION: PolicyFeature(type=FeatureType.ACTION, shape=(len(features.ACTION_NAMES),))},
             down_dims=config.down_dims,
             kernel_size=config.kernel_size,
             diffusion_step_embed_dim=config.diffusion_step_embed_dim,
@@ -125,7 +125,9 @@ def preprocess(preprocessor: PolicyProcessorPipeline, batch: dict[str, Tensor]) 
     for step in preprocessor.steps:
         if isinstance(step, RelativeActionsProcessorStep):
             newest = transition.copy()
-            newest[TransitionKey.OBSERVATION] = {keys.OBS_STATE: transition[TransitionKey.OBSERVATION][keys.OBS_STATE][:, -1]}
+            newest[TransitionKey.OBSERVATION] = {
+                keys.OBS_STATE: transition[TransitionKey.OBSERVATION][keys.OBS_STATE][:, -1]
+            }
             transition[TransitionKey.ACTION] = step(newest)[TransitionKey.ACTION]
         else:
             transition = step(transition)
@@ -149,11 +151,14 @@ def load_bundle(path: str | Path, device: str = "cpu") -> PolicyBundle:
     try:
         config = DiffusionConfig.from_pretrained(path, local_files_only=True)
         config.device = device
-        policy = DiffusionPolicy.from_pretrained(path, config=config, local_files_only=True, strict=True)
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints that it loads
+            policy = DiffusionPolicy.from_pretrained(path, config=config, local_files_only=True, strict=True)
         overrides = {"device_processor": {"device": device}}
         processors = make_pre_post_processors(config, str(path), preprocessor_overrides=overrides)
     except Exception as error:  # LeRobot, draccus and safetensors raise types of their own
-        raise CheckpointError(f"{path}: the checkpoint cannot be loaded", found=f"{type(error).__name__}: {error}") from error
+        raise CheckpointError(
+            f"{path}: the checkpoint cannot be loaded", found=f"{type(error).__name__}: {error}"
+        ) from error
     return PolicyBundle(policy, *processors)
 
 

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 
 from rev2fwd_il import seeds
 from rev2fwd_il.config import Config
-from rev2fwd_il.errors import CheckpointError, ConfigError, Rev2FwdError
+from rev2fwd_il.errors import ConfigError, Rev2FwdError
 from rev2fwd_il.learning import checkpoint
+from rev2fwd_il.learning.conversion import read_sidecar
+from rev2fwd_il.learning.normalization import make_stats
 from rev2fwd_il.learning.optimization import MAX_GRADIENT_NORM, WeightAverage, lr_at, make_optimizer
 from rev2fwd_il.learning.policy import PolicyBundle, check_fits, load_bundle, make_policy, observation_keys, preprocess
 from rev2fwd_il.learning.progress import Progress
-from rev2fwd_il.learning.normalization import make_stats
-from rev2fwd_il.learning.conversion import read_sidecar
 from rev2fwd_il.learning.windows import FrameStore, WindowSampler, cut_windows, load_frames
 
 LOG_EVERY = 20  # steps between reading the loss back, which on a GPU waits for it
@@ -63,7 +63,7 @@ def train(run: TrainingRun, accelerator: Accelerator | None = None) -> Path | No
     total_steps = run.steps + (checkpoint.steps_done(run.parent) if run.parent else 0)
     checkpoint.check_output(run.out, total_steps, run.parent)
     store = load_frames(run.dataset, images=run.config.policy.images)
-    bundle = _start(run, store, str(accelerator.device))
+    bundle = _start(run, store, accelerator.device.type)
     sampler = make_sampler(run, store, bundle, total_steps, accelerator.process_index)
     loop = _Loop(run, bundle, store, sampler, accelerator)
     started = time.perf_counter()
@@ -112,7 +112,9 @@ class _Loop:
         self.step, self.loss = 0, float("nan")
         self.settings = _settings(run, accelerator.num_processes)
         self.snapshot = checkpoint.snapshot_path(run.out)
-        state = checkpoint.load_snapshot(self.snapshot, self.settings) if run.resume and self.snapshot.exists() else None
+        state = (
+            checkpoint.load_snapshot(self.snapshot, self.settings) if run.resume and self.snapshot.exists() else None
+        )
         if state:
             self.step = state["step"]
             bundle.policy.load_state_dict(state["weights"])

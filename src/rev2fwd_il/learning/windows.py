@@ -31,7 +31,9 @@ VECTORS = (keys.OBS_STATE, keys.OBS_ENVIRONMENT_STATE, keys.ACTION)
 class FrameStore:
     """All N frames of a dataset as tensors, with the bounds of each frame's episode."""
 
-    frames: dict[str, Tensor]  # observation.state (N, 8), ...environment_state (N, 14), action (N, 8); images (N, H, W, 3)
+    frames: dict[
+        str, Tensor
+    ]  # observation.state (N, 8), ...environment_state (N, 14), action (N, 8); images (N, H, W, 3)
     episode_start: Tensor  # (N,) int64, first frame of the episode
     episode_end: Tensor  # (N,) int64, exclusive
     is_rollout: Tensor  # (N,) bool

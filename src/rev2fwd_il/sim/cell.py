@@ -10,8 +10,9 @@ from isaaclab.envs import ManagerBasedEnv
 from rev2fwd_il.config import Config
 from rev2fwd_il.errors import SimulationError
 from rev2fwd_il.sim.launch import SolverWatch
+from rev2fwd_il.sim.markers import TargetMarkers
 from rev2fwd_il.sim.poses import to_xyzw
-from rev2fwd_il.sim.scene import HOME_JOINTS_RAD, MARKER_SIZE_M
+from rev2fwd_il.sim.scene import HOME_JOINTS_RAD
 
 IK_ITERATIONS, IK_TOLERANCE_M = 30, 2e-4
 WATCH_EVERY_STEPS = 30
@@ -32,9 +33,10 @@ class Cell:
     def __init__(self, env: ManagerBasedEnv, watch: SolverWatch, config: Config):
         self.env, self.config, self.num_envs = env, config, env.num_envs
         self._watch, self._steps = watch, 0
-        self._robot, self._cube, self._marker = (env.scene[name] for name in ("robot", "cube", "target_marker"))
+        self._robot, self._cube = (env.scene[name] for name in ("robot", "cube"))
         self._arm = env.action_manager.get_term("arm")
         self._device = env.device
+        self._markers = TargetMarkers(env.scene.env_origins)
         self.observation = self._read(env.reset()[0])
 
     def step(self, action: np.ndarray) -> Observation:
@@ -72,10 +74,7 @@ class Cell:
 
     def show_target(self, env_ids: np.ndarray, target_xy: np.ndarray) -> None:
         """Move the red marker of these environments to (M, 2) [m]."""
-        count = len(env_ids)
-        pose = np.concatenate([target_xy, np.full((count, 1), 0.0015), np.tile([1.0, 0, 0, 0], (count, 1))], -1)
-        ids = torch.as_tensor(np.asarray(env_ids), dtype=torch.int32, device=self._device)
-        self._place_object(ids, self._marker, pose)
+        self._markers.move(np.asarray(env_ids), target_xy)
 
     def close(self) -> None:
         """Check for solver warnings a last time."""

@@ -1,7 +1,7 @@
 """The Isaac Lab environment: scene, action terms, observation terms, physics. 30 Hz control."""
 
 import torch
-from isaaclab_newton.physics import MJWarpSolverCfg, NewtonCfg, NewtonShapeCfg
+from isaaclab_newton.physics import NewtonCfg, NewtonShapeCfg
 
 from isaaclab.controllers.differential_ik_cfg import DifferentialIKControllerCfg
 from isaaclab.envs import ManagerBasedEnv, ManagerBasedEnvCfg, mdp
@@ -12,6 +12,7 @@ from isaaclab.utils import configclass
 from rev2fwd_il.config import Config
 from rev2fwd_il.errors import SimulationError
 from rev2fwd_il.sim.actions import TrackingInverseKinematicsActionCfg
+from rev2fwd_il.sim.physics import RecordedMJWarpSolverCfg
 from rev2fwd_il.sim.poses import to_wxyz
 from rev2fwd_il.sim.scene import (
     ARM_JOINTS,
@@ -28,7 +29,8 @@ CONTROL_HZ = 30
 PHYSICS_PER_CONTROL = 3
 SOLVER_SUBSTEPS = 2
 # Overflow of either is reported by the solver and raised by launch.py.
-CONSTRAINTS_PER_ENV, CONTACTS_PER_ENV = 120, 60
+# Contacts share one pool, whose size the solver's work follows: 17 occur in an environment at most, few at a time.
+CONSTRAINTS_PER_ENV, CONTACTS_PER_ENV, CONTACTS_MIN = 100, 14, 60
 
 
 @configclass
@@ -80,7 +82,7 @@ class PickPlaceEnvCfg(ManagerBasedEnvCfg):
     observations: ObservationsCfg = ObservationsCfg()
 
 
-def _physics(config: Config):
+def _physics(config: Config, num_envs: int):
     if config.sim.physics == "physx":
         try:
             from isaaclab_physx.physics import PhysxCfg
@@ -91,9 +93,10 @@ def _physics(config: Config):
                 "sim.physics = physx needs Isaac Sim, which is not installed", do="install it, or use newton"
             ) from None
         return PhysxCfg()
-    solver = MJWarpSolverCfg(
+    solver = RecordedMJWarpSolverCfg(
         integrator="implicitfast", cone="elliptic", impratio=10.0,
-        njmax=CONSTRAINTS_PER_ENV, nconmax=CONTACTS_PER_ENV, iterations=20, ls_iterations=50,
+        njmax=CONSTRAINTS_PER_ENV, nconmax=max(CONTACTS_PER_ENV, -(-CONTACTS_MIN // num_envs)),
+        iterations=20, ls_iterations=50,
     )  # fmt: skip
     return NewtonCfg(
         solver_cfg=solver,
@@ -126,6 +129,6 @@ def environment_cfg(config: Config, num_envs: int, *, cameras: bool, seed: int) 
         dt=1 / (CONTROL_HZ * PHYSICS_PER_CONTROL),
         device=config.sim.device,
         render_interval=PHYSICS_PER_CONTROL,
-        physics=_physics(config),
+        physics=_physics(config, num_envs),
     )
     return cfg

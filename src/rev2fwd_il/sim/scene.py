@@ -74,9 +74,10 @@ def _cube_cfg(config: Config) -> RigidObjectCfg:
     )
 
 
-def _marker(name: str, colour, **kwargs):
+def _marker(colour) -> sim_utils.CuboidCfg:
+    """Visual only: a body of its own would add six degrees of freedom to the solver's work."""
     return sim_utils.CuboidCfg(
-        size=MARKER_SIZE_M, visual_material=sim_utils.PreviewSurfaceCfg(diffuse_color=colour), **kwargs
+        size=MARKER_SIZE_M, visual_material=sim_utils.PreviewSurfaceCfg(diffuse_color=colour)
     )
 
 
@@ -109,7 +110,7 @@ class PickPlaceSceneCfg(InteractiveSceneCfg):
     robot: ArticulationCfg = None
     cube: RigidObjectCfg = None
     goal_marker: AssetBaseCfg = None
-    target_marker: RigidObjectCfg = None
+    target_marker: AssetBaseCfg = None
     table_camera: CameraCfg = None
     wrist_camera: CameraCfg = None
 
@@ -123,17 +124,11 @@ def scene_cfg(config: Config, num_envs: int, cameras: bool) -> PickPlaceSceneCfg
     scene.robot = robot_cfg(config)
     scene.cube = _cube_cfg(config)
     scene.goal_marker = AssetBaseCfg(
-        prim_path="{ENV_REGEX_NS}/Goal", spawn=_marker("goal", GREEN), init_state=AssetBaseCfg.InitialStateCfg(pos=goal)
+        prim_path="{ENV_REGEX_NS}/Goal", spawn=_marker(GREEN), init_state=AssetBaseCfg.InitialStateCfg(pos=goal)
     )
-    scene.target_marker = RigidObjectCfg(
-        prim_path="{ENV_REGEX_NS}/Target",
-        spawn=_marker(
-            "target", RED,
-            rigid_props=sim_utils.RigidBodyPropertiesCfg(kinematic_enabled=True),
-            mass_props=sim_utils.MassPropertiesCfg(mass=0.01),
-        ),
-        init_state=RigidObjectCfg.InitialStateCfg(pos=goal),
-    )  # fmt: skip
+    scene.target_marker = AssetBaseCfg(
+        prim_path="{ENV_REGEX_NS}/Target", spawn=_marker(RED), init_state=AssetBaseCfg.InitialStateCfg(pos=goal)
+    )
     if cameras:
         scene.table_camera = _camera(
             "{ENV_REGEX_NS}/TableCamera", config,

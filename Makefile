@@ -1,0 +1,50 @@
+# make run      set up and run the workflow, then write its report
+# make plan     show what `make run` would do
+# make smoke    the same DAG, tiny, in minutes
+# make test     set up and run all tests
+# make check    formatting and lint
+# make lock     compile the locks anew (needs a package index)
+#
+# make run ARGS="--config iterations=10" passes arguments to Snakemake; CONFIG=config/gpu.yaml adds a configuration.
+
+CONFIG ?= config/config.yaml
+ARGS ?=
+TESTS ?= tests
+WORK = .venv/bin
+ENGINE = .venv-engine/bin
+SNAKEMAKE = $(ENGINE)/snakemake --configfile $(CONFIG)
+NAME = $(shell sed -n 's/^name: *\([^ ]*\).*/\1/p' $(CONFIG))
+
+.PHONY: run plan smoke setup test check format lock
+
+run: setup
+	$(SNAKEMAKE) $(ARGS) --report runs/report_$(NAME)/snakemake_report.html --report-after-run
+
+plan: setup
+	$(SNAKEMAKE) -n $(ARGS)
+
+smoke:
+	$(MAKE) run CONFIG=config/smoke.yaml
+
+setup:
+	envs/setup.sh
+
+test: setup
+	$(WORK)/pytest $(TESTS)
+
+check: setup
+	$(WORK)/ruff check
+	$(WORK)/ruff format --check
+	$(ENGINE)/snakefmt --check Snakefile rules
+	$(ENGINE)/snakemake --lint
+
+format: setup
+	$(WORK)/ruff check --fix
+	$(WORK)/ruff format
+	$(ENGINE)/snakefmt Snakefile rules
+
+lock:
+	uv=$$(envs/setup.sh --uv) && for environment in uv engine work; do \
+	    "$$uv" pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header \
+	        envs/$$environment.in --output-file envs/$$environment.txt; \
+	done

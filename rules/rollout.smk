@@ -1,0 +1,89 @@
+# Policies in the simulator: the alternating test that each iteration learns from, and the independent evaluation.
+
+
+rule alternate:
+    message:
+        "Alternate A and B without reset, iteration {wildcards.n}"
+    input:
+        policy_A=previous_policy("A"),
+        policy_B=previous_policy("B"),
+    output:
+        A="data/rollout_A_{name}_iter{n}.npz",
+        B="data/rollout_B_{name}_iter{n}.npz",
+        metrics="runs/alternating_{name}/iter{n}/metrics.json",
+    log:
+        "runs/log_{name}/alternate_iter{n}.log",
+    benchmark:
+        "runs/benchmark_{name}/alternate_iter{n}.tsv"
+    threads: 1
+    priority: FINISH
+    resources:
+        gpu=gpus(settings.sim.device),
+        mem_mb=growing(10000),
+        runtime=growing(720),
+    params:
+        policy_A=subpath(input.policy_A, parent=True),
+        policy_B=subpath(input.policy_B, parent=True),
+        max_cycles=settings.rollout.max_cycles,
+        num_envs=settings.rollout.num_envs,
+        horizon=settings.rollout.horizon,
+        height_threshold=settings.task.height_threshold,
+        distance_threshold=settings.task.distance_threshold,
+        goal_xy=settings.task.goal_xy,
+        seed=alternating_seed,
+        settings=set_arguments("task", "sim", "policy", "rollout.images", "rollout.include_failures"),
+    conda:
+        "../envs/work.yaml"
+    shell:
+        script(
+            "6_test_alternating.py --policy_A {params.policy_A} --policy_B {params.policy_B}",
+            "--out_A {output.A} --out_B {output.B} --out_metrics {output.metrics}",
+            "--max_cycles {params.max_cycles} --num_envs {params.num_envs} --horizon {params.horizon}",
+            "--height_threshold {params.height_threshold} --distance_threshold {params.distance_threshold}",
+            "--goal_xy {params.goal_xy} --seed {params.seed} --headless {params.settings:q}",
+        )
+
+
+rule evaluate:
+    message:
+        "Evaluate the policy of Task {wildcards.task} after iteration {wildcards.iteration}"
+    input:
+        policy("{task}", "{name}", "{iteration}"),
+    output:
+        metrics="runs/evaluation_{task}_{name}/iter{iteration}/metrics.json",
+        films=report(
+            directory("runs/evaluation_{task}_{name}/iter{iteration}/videos"),
+            patterns=["{film}.mp4"],
+            caption="../report/films.rst",
+            category="Films",
+            subcategory="Task {task}",
+            labels={"iteration": "{iteration}", "film": "{film}"},
+        ),
+    log:
+        "runs/log_{name}/evaluate_{task}_iter{iteration}.log",
+    benchmark:
+        "runs/benchmark_{name}/evaluate_{task}_iter{iteration}.tsv"
+    threads: 1
+    priority: EVALUATE
+    resources:
+        gpu=gpus(settings.sim.device),
+        mem_mb=growing(10000),
+        runtime=growing(240),
+    params:
+        checkpoint=subpath(input[0], parent=True),
+        out_dir=subpath(output.metrics, parent=True),
+        num_episodes=settings.evaluation.num_episodes,
+        num_envs=settings.evaluation.num_envs,
+        horizon=settings.evaluation.horizon,
+        distance_threshold=settings.evaluation.distance_threshold,
+        seed=settings.seed,
+        settings=set_arguments("task", "sim", "policy", "evaluation"),
+    conda:
+        "../envs/work.yaml"
+    shell:
+        "mkdir -p {output.films}; "
+        + script(
+            "5_eval_diffusion.py --checkpoint {params.checkpoint} --task {wildcards.task} --out_dir {params.out_dir}",
+            "--num_episodes {params.num_episodes} --num_envs {params.num_envs} --horizon {params.horizon}",
+            "--distance_threshold {params.distance_threshold} --seed {params.seed} --headless {params.settings:q}",
+        )

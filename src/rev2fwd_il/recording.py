@@ -1,0 +1,168 @@
+"""Writing datasets as episodes arrive: streamed to HDF5, turned into one NPZ when complete.
+
+    with EpisodeWriter("data/B_circle.npz", meta) as writer:      # data/B_circle.npz.part.h5
+        writer.add(episode)                                       # flushed: a kill loses no finished episode
+"""
+
+import json
+import os
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from rev2fwd_il import keys
+from rev2fwd_il.contract import (
+    EPISODE_FIELDS,
+    FRAME_FIELDS,
+    IMAGE_FIELDS,
+    NPZ_ORDER,
+    SCHEMA_VERSION,
+    Episode,
+    has_shape,
+)
+from rev2fwd_il.errors import DataError
+from rev2fwd_il.npz import refuse_existing, write_arrays
+
+CHUNK_FRAMES, CHUNK_BYTES = 256, 2**20
+SPARE_BYTES = 2**20  # HDF5's own book-keeping for one more episode
+INITIAL_META = "initial_meta"
+
+
+def write_npz(path: str | Path, arrays: dict, meta: dict) -> None:
+    """Write the arrays of a dataset and its JSON `meta` at `path`, which must not exist."""
+    write_arrays(path, arrays | {keys.META: np.array(json.dumps(meta, sort_keys=True))})
+
+
+class EpisodeWriter:
+    """Streams episodes to `<path>.part.h5`; leaving the `with` block without an error turns it into the NPZ at `path`.
+
+    With `resume`, an existing part file made with the same meta is continued; `len(writer)` says how many episodes it
+    holds. Counts known only at the end may be added to `writer.meta` on the way. Raises DataError for an output that
+    exists, a part file in use or of other settings, an episode that breaks the contract, and a disk that is full.
+    """
+
+    def __init__(self, path: str | Path, meta: dict, *, resume: bool = False):
+        self.path = Path(path)
+        self.part = self.path.with_name(self.path.name + ".part.h5")
+        self.meta = {"schema_version": SCHEMA_VERSION} | meta
+        refuse_existing(self.path)
+        initial = json.dumps(self.meta, sort_keys=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Opening for appending takes HDF5's lock first; mode "w" would truncate another writer's file before.
+            self._file = h5py.File(self.part, "a")
+        except OSError as error:
+            raise DataError(
+                f"{self.part}: cannot be opened for writing", found=error,
+                do="wait for the writer that holds it, mend permissions, or delete it if it is damaged",
+            ) from None  # fmt: skip
+        if not resume:
+            for name in list(self._file):
+                del self._file[name]
+            self._file.attrs.clear()
+        found = self._file.attrs.setdefault(INITIAL_META, initial)
+        if found != initial:
+            self._file.close()
+            raise DataError(
+                f"{self.part}: was written with other settings", expected=initial, found=found, do="delete it"
+            )
+        self._trim()
+
+    def __len__(self) -> int:
+        return len(self._file[keys.EPISODE_ENDS]) if keys.EPISODE_ENDS in self._file else 0
+
+    def add(self, episode: Episode) -> None:
+        """Append one episode and flush it; `episode_ends` goes last, so a torn episode is not counted."""
+        frames = {name: self._checked(episode, name, *FRAME_FIELDS[name]) for name in FRAME_FIELDS}
+        if not len(episode):
+            raise DataError("an episode without frames cannot be stored")
+        for name, specification in IMAGE_FIELDS.items():
+            present = getattr(episode, name) is not None
+            if len(self) and present != (name in self._file):
+                raise DataError(f"episode: {name} is in some episodes of {self.path} only", expected="all or none")
+            if present:
+                frames[name] = self._checked(episode, name, *specification)
+        start = int(self._file[keys.EPISODE_ENDS][-1]) if len(self) else 0
+        try:
+            self._claim(sum(rows.nbytes for rows in frames.values()))
+            for name, rows in frames.items():
+                self._append(name, rows, start)
+            for name, (_, dtype) in EPISODE_FIELDS.items():
+                self._append(name, np.asarray(getattr(episode, name), dtype)[None], len(self))
+            self._append(keys.EPISODE_ENDS, np.array([start + len(episode)], np.int64), len(self))
+            self._file.flush()
+        except OSError as error:
+            raise DataError(
+                f"{self.part}: no room for another episode", found=error, do="free space; finished episodes are safe"
+            ) from None
+
+    def discard(self) -> None:
+        """Close and drop what was streamed."""
+        self._file.close()
+        self.part.unlink(missing_ok=True)
+
+    def __enter__(self) -> "EpisodeWriter":
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        if not self._file.id.valid:  # discarded
+            return
+        complete = False
+        try:
+            if kind is None:
+                if not len(self):
+                    raise DataError(f"{self.path}: no episode to write")
+                write_npz(self.path, {name: self._file[name] for name in NPZ_ORDER if name in self._file}, self.meta)
+                complete = True
+        finally:
+            empty = not len(self)
+            self._file.close()
+            if complete or empty:
+                self.part.unlink(missing_ok=True)
+
+    def _checked(self, episode: Episode, name: str, trailing: tuple, dtype: type) -> np.ndarray:
+        value = np.asarray(getattr(episode, name))
+        if not has_shape(value, trailing) or (dtype == np.uint8 and value.dtype != np.uint8):
+            raise DataError(
+                f"episode: {name} breaks the data contract",
+                expected=f"(T, {', '.join(map(str, trailing))}) {np.dtype(dtype)}",
+                found=f"{value.shape} {value.dtype}",
+            )
+        if name in self._file and value.shape[1:] != self._file[name].shape[1:]:
+            raise DataError(
+                f"episode: {name} has another size than before", expected=self._file[name].shape[1:],
+                found=value.shape[1:],
+            )  # fmt: skip
+        value = value.astype(dtype, copy=False)
+        if dtype == np.float32 and not np.isfinite(value).all():
+            raise DataError(f"episode: {name} is not finite", found=np.argwhere(~np.isfinite(value))[0].tolist())
+        return value
+
+    def _claim(self, num_bytes: int) -> None:
+        """Reserve disk space ahead: HDF5 cannot recover from a write that fails half-way."""
+        needed = num_bytes + SPARE_BYTES
+        probe = self.part.with_suffix(".probe")
+        try:
+            with open(probe, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, needed)
+        finally:
+            probe.unlink(missing_ok=True)
+
+    def _append(self, name: str, rows: np.ndarray, start: int) -> None:
+        if name not in self._file:
+            per_chunk = min(CHUNK_FRAMES, max(1, CHUNK_BYTES // max(1, rows[0].nbytes)))
+            self._file.create_dataset(
+                name, shape=(0, *rows.shape[1:]), maxshape=(None, *rows.shape[1:]), dtype=rows.dtype,
+                chunks=(per_chunk, *rows.shape[1:]),
+            )  # fmt: skip
+        dataset = self._file[name]
+        dataset.resize(start + len(rows), axis=0)
+        dataset[start:] = rows
+
+    def _trim(self) -> None:
+        """Drop the rows that a kill in the middle of `add` left behind the last complete episode."""
+        episodes = len(self)
+        frames = int(self._file[keys.EPISODE_ENDS][-1]) if episodes else 0
+        for name in self._file:
+            self._file[name].resize(frames if name in FRAME_FIELDS | IMAGE_FIELDS else episodes, axis=0)

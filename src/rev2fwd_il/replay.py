@@ -1,0 +1,82 @@
+"""The proof of a trajectory: its actions, executed open loop from its first state, must do the task.
+
+Replaying also yields observations that obey forward dynamics, with which the reversed ones can be replaced.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from rev2fwd_il.config import Config
+from rev2fwd_il.episodes import Episode
+from rev2fwd_il.capture import Recorder
+from rev2fwd_il.sim.cell import Cell
+from rev2fwd_il.tasks import Judge
+
+SETTLE_STEPS = 12  # the last action is held this long, so that success has time to show
+DEPARTURE_M = 0.02
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a replay showed."""
+
+    success: bool
+    failure: str | None
+    residual_m: np.ndarray  # (T,) distance of the replayed hand from the trajectory's
+    object_residual_m: np.ndarray  # (T,) distance of the replayed object from the trajectory's
+    final_error_m: float  # xy distance of the object from the target
+    replayed: Episode  # the same actions with the observations of the replay
+
+    @property
+    def departure_step(self) -> int | None:
+        """Where the object first left the trajectory by 2 cm."""
+        gone = np.flatnonzero(self.object_residual_m > DEPARTURE_M)
+        return int(gone[0]) if len(gone) else None
+
+
+def replay(cell: Cell, config: Config, episodes: list[Episode], *, images: bool = False) -> Iterator[Verdict]:
+    """Execute each episode's actions from its first state, `cell.num_envs` at a time; verdicts in order."""
+    for first in range(0, len(episodes), cell.num_envs):
+        yield from _replay_batch(cell, config, episodes[first : first + cell.num_envs], images)
+
+
+def _replay_batch(cell: Cell, config: Config, episodes: list[Episode], images: bool) -> list[Verdict]:
+    everyone = np.arange(cell.num_envs)
+    padded = [episodes[min(i, len(episodes) - 1)] for i in everyone]  # idle environments repeat the last one
+    targets = np.stack([episode.target_xy for episode in padded])
+    observation = cell.reset(
+        everyone,
+        np.stack([episode.ee_pose[0] for episode in padded]),
+        np.stack([episode.obj_pose[0] for episode in padded]),
+        np.stack([episode.gripper_width[0] for episode in padded]),
+    )
+    cell.show_target(everyone, targets)
+    judge, recorder = Judge(config.task, cell.num_envs), Recorder(cell.num_envs)
+    judge.start(everyone, targets, observation.obj_pose)
+    lengths = np.array([len(episode) for episode in padded])
+    succeeded = np.zeros(cell.num_envs, bool)
+    failures: list[str | None] = [None] * cell.num_envs
+    for step in range(lengths.max() + SETTLE_STEPS):
+        action = np.stack([episode.action[min(step, len(episode) - 1)] for episode in padded])
+        recorder.add(np.flatnonzero(step < lengths), observation, action, cell.images() if images else None)
+        observation = cell.step(action)
+        judged = judge.update(observation.ee_pose, observation.obj_pose, observation.gripper_width)
+        succeeded |= judged & (step < lengths + SETTLE_STEPS)
+        for env in np.flatnonzero(step == lengths + SETTLE_STEPS - 1):
+            failures[env] = None if succeeded[env] else judge.failure(env)
+    errors = judge.error_m(observation.obj_pose)
+    return [
+        _verdict(episode, recorder.cut(env, episode.target_xy, succeeded[env]), failures[env], errors[env])
+        for env, episode in enumerate(episodes)
+    ]
+
+
+def _verdict(original: Episode, replayed: Episode, failure: str | None, final_error_m: float) -> Verdict:
+    def residual(field: str) -> np.ndarray:
+        return np.linalg.norm(getattr(replayed, field)[:, :3] - getattr(original, field)[:, :3], axis=1)
+
+    return Verdict(
+        replayed.success, failure, residual("ee_pose"), residual("obj_pose"), float(final_error_m), replayed
+    )

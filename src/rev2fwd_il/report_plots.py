@@ -1,0 +1,111 @@
+"""The pictures of a report: success against iteration, consecutive successes, kinds of failure."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from rev2fwd_il import keys
+from rev2fwd_il.plots import DARK, LIGHT, MIDDLE
+from rev2fwd_il.results import Results
+
+TASK_STYLE = {
+    keys.TASK_A: {"color": DARK, "marker": "o", "linestyle": "-"},
+    keys.TASK_B: {"color": MIDDLE, "marker": "s", "linestyle": "--"},
+}
+FAILURE_STYLE = {  # kind: (fill, hatch); kinds not listed come last in black
+    "never_reached": ("#12355b", ""),
+    "missed_grasp": ("#f2f2f2", "////"),
+    "dropped": ("#d1495b", ".."),
+    "placed_wide": ("#8fb8a8", ""),
+    "not_released": ("#edae49", "xx"),
+    "timeout": ("#9a9a9a", "--"),
+}
+
+
+def success_curve(results: Results) -> Figure:
+    """Success rate of both tasks on independent episodes against iteration, with 95 % Wilson intervals."""
+    figure, axis = plt.subplots(figsize=(7.5, 4.5))
+    for offset, (task, tests) in zip((-0.03, 0.03), results.evaluation.items()):
+        known = {n: m for n, m in tests.items() if m.get("rate") is not None}
+        if not known:
+            continue
+        x, rates = np.array([*known]) + offset, np.array([m["rate"] for m in known.values()])
+        bounds = np.array([m.get("wilson_95") or [m["rate"]] * 2 for m in known.values()])
+        errors = np.maximum(0, np.abs(bounds.T - rates))
+        first = next(iter(known.values()))
+        label = f"task {task}, {_cm(first.get('distance_threshold'))} (n = {first.get('num_episodes')})"
+        axis.errorbar(x, rates, errors, capsize=4, lw=1.8, ms=7, label=label, **TASK_STYLE[task])
+        wide = {n: m["rates"]["0.05"]["rate"] for n, m in known.items() if (m.get("rates") or {}).get("0.05")}
+        style = TASK_STYLE[task] | {"linestyle": ":", "mfc": "none"}
+        axis.plot(np.array([*wide]) + offset, [*wide.values()], lw=1, ms=5, label=f"task {task}, 5 cm", **style)
+    _iterations(axis, "iteration of the policy")
+    axis.set(ylabel="success rate, 95 % Wilson interval", ylim=(-0.02, 1.02))
+    axis.yaxis.set_major_formatter(PercentFormatter(1))
+    if axis.has_data():
+        axis.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+    return figure
+
+
+def chains(results: Results) -> Figure:
+    """Consecutive successes of every chain against the iteration of the policies; areas count chains."""
+    figure, axis = plt.subplots(figsize=(7.5, 4.5))
+    means = {}
+    for n, metrics in results.alternating.items():
+        summary = metrics.get("consecutive_success") or {}
+        lengths, counts = np.unique(summary.get("per_chain") or [], return_counts=True)
+        axis.scatter(np.full(len(lengths), n - 1), lengths, s=45 * counts, color=LIGHT, edgecolors="k", lw=0.5)
+        for length, count in zip(lengths, counts):
+            axis.annotate(count, (n - 1, length), ha="center", va="center", fontsize=7)
+        if summary.get("mean") is not None:
+            means[n - 1] = (summary["mean"], *(summary.get("mean_95") or [summary["mean"]] * 2))
+        if metrics.get("max_cycles") is not None:
+            axis.hlines(metrics["max_cycles"], n - 1.4, n - 0.6, color="0.3", ls="--", lw=1)
+    if means:
+        mean, low, high = np.array([*means.values()]).T
+        errors = np.maximum(0, [mean - low, high - mean])
+        axis.errorbar(np.array([*means]) + 0.18, mean, errors, color=MIDDLE, marker="D", capsize=4, label="mean, 95 %")
+        axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+    _iterations(axis, "iteration of the policies (in circles: number of chains; dashed: most cycles allowed)")
+    axis.set(ylabel="consecutive successful cycles")
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
+def failures(results: Results) -> Figure:
+    """Failed evaluation episodes by kind, stacked, against iteration; one panel per task."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True)
+    counts = {
+        task: {n: m.get("failures") or {} for n, m in tests.items()} for task, tests in results.evaluation.items()
+    }
+    occurring = {kind for tests in counts.values() for test in tests.values() for kind in test}
+    for axis, task in zip(axes, keys.TASKS):
+        tests = counts.get(task, {})
+        bottom = np.zeros(len(tests))
+        for kind in [k for k in FAILURE_STYLE if k in occurring] + sorted(occurring - FAILURE_STYLE.keys()):
+            heights = np.array([test.get(kind, 0) for test in tests.values()], float)
+            fill, hatch = FAILURE_STYLE.get(kind, ("k", ""))
+            label = kind.replace("_", " ")
+            axis.bar([*tests], heights, 0.6, bottom, color=fill, hatch=hatch, edgecolor="k", lw=0.6, label=label)
+            bottom += heights
+        _iterations(axis, "iteration of the policy")
+        axis.set_title(f"task {task}")
+        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[0].set_ylabel("failed episodes")
+    if occurring:
+        source = axes[0] if axes[0].containers else axes[1]
+        figure.legend(*source.get_legend_handles_labels(), ncols=6, loc="lower center", bbox_to_anchor=(0.5, 0.98),
+                      frameon=False)  # fmt: skip
+    return figure
+
+
+def _iterations(axis, label: str) -> None:
+    axis.set_xlabel(label)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.margins(0.1)
+    if not axis.has_data():
+        axis.text(0.5, 0.5, "no results", transform=axis.transAxes, ha="center", color="0.4")
+
+
+def _cm(metres: float | None) -> str:
+    return "" if metres is None else f"{100 * metres:g} cm"

@@ -1,0 +1,146 @@
+"""What a run has left on disk, gathered: `gather(name, data_dir, runs_dir)`.
+
+A run that failed has left less, which is no error: what is absent is None or missing from its table, and a file that
+cannot be read is named in `problems`.
+
+    runs/evaluation_{task}_{name}/iter{n}/metrics.json   -> evaluation[task][n]
+    runs/alternating_{name}/iter{n}/metrics.json         -> alternating[n], a test of the policies of iteration n - 1
+    data/A_{name}_replay.json                            -> replay
+    runs/inspect_{name}/{task}/stats.json                -> inspection[task]
+    data/B_{name}.npz, meta                              -> demos
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from rev2fwd_il import keys
+from rev2fwd_il.episodes import EpisodeDataset
+from rev2fwd_il.errors import DataError
+from rev2fwd_il.metrics import mcnemar
+
+
+@dataclass
+class Results:
+    """Everything a report shows, as it was read."""
+
+    name: str
+    evaluation: dict[str, dict[int, dict]] = field(default_factory=dict)
+    alternating: dict[int, dict] = field(default_factory=dict)
+    replay: dict | None = None
+    demos: dict | None = None
+    inspection: dict[str, dict] = field(default_factory=dict)
+    pictures: dict[str, list[Path]] = field(default_factory=dict)  # of the inspections, by task
+    films: dict[str, dict[int, list[Path]]] = field(default_factory=dict)  # of the evaluations, by task and iteration
+    problems: list[str] = field(default_factory=list)
+
+    def rows(self) -> list[dict]:
+        """One row per task and iteration, the content of metrics.csv."""
+        return [self._row(task, n) for task in self.evaluation for n in self.evaluation[task]]
+
+    def _row(self, task: str, iteration: int) -> dict:
+        metrics = self.evaluation[task][iteration]
+        wilson, exact = (metrics.get(key) or [None, None] for key in ("wilson_95", "clopper_pearson_95"))
+        chains = self.alternating.get(iteration + 1, {}).get("consecutive_success") or {}
+        test = self.compare(task, iteration)
+        return {
+            "task": task,
+            "iteration": iteration,
+            "n": metrics.get("num_episodes"),
+            "successes": metrics.get("successes"),
+            "distance_threshold_m": metrics.get("distance_threshold"),
+            "rate": metrics.get("rate"),
+            "wilson_lo": wilson[0],
+            "wilson_hi": wilson[1],
+            "clopper_pearson_lo": exact[0],
+            "clopper_pearson_hi": exact[1],
+            "rate_at_0.05_m": (metrics.get("rates", {}).get("0.05") or {}).get("rate"),
+            "mcnemar_p_vs_previous": test and test["p"],
+            "mean_consecutive": chains.get("mean"),
+        }
+
+    def compare(self, task: str, iteration: int) -> dict | None:
+        """McNemar test of an iteration against the one before, on the same starts; None where they are not paired."""
+        tests = self.evaluation[task]
+        if iteration - 1 not in tests:
+            return None
+        before, after = (tests[n].get("episodes") or [] for n in (iteration - 1, iteration))
+        if not before or _starts(before) != _starts(after):
+            return None
+        return mcnemar([episode["success"] for episode in before], [episode["success"] for episode in after])
+
+    def to_dict(self) -> dict:
+        """The content of metrics.json: numbers only, without the single episodes and without meta."""
+        short = {
+            task: {n: _without(metrics, "episodes") | {"mcnemar_vs_previous": self.compare(task, n)}
+                   for n, metrics in tests.items()}
+            for task, tests in self.evaluation.items()
+        }  # fmt: skip
+        return {
+            "name": self.name, "evaluation": short, "alternating": self.alternating,
+            "replay": self.replay and _without(self.replay, "episodes"), "demos": self.demos, "problems": self.problems,
+            "inspection": {task: _without(stats, "meta") for task, stats in self.inspection.items()},
+        }  # fmt: skip
+
+
+def gather(name: str, data_dir: str | Path, runs_dir: str | Path) -> Results:
+    """Read whatever exists of experiment `name`."""
+    data_dir, runs_dir, out = Path(data_dir), Path(runs_dir), Results(name)
+    for task in keys.TASKS:
+        folder = runs_dir / f"evaluation_{task}_{name}"
+        tests = {n: _read(path, out) for n, path in _iterations(folder, "metrics.json")}
+        if any(tests.values()):
+            out.evaluation[task] = {n: metrics for n, metrics in tests.items() if metrics}
+        out.films[task] = {
+            n: sorted(path.glob("*.mp4")) for n, path in _iterations(folder, "") if any(path.glob("*.mp4"))
+        }
+        folder = runs_dir / f"inspect_{name}" / task
+        out.pictures[task] = sorted(folder.glob("*.png"))
+        if (folder / "stats.json").is_file() and (stats := _read(folder / "stats.json", out)):
+            out.inspection[task] = stats
+    chains = {n: _read(path, out) for n, path in _iterations(runs_dir / f"alternating_{name}", "metrics.json")}
+    out.alternating = {n: metrics for n, metrics in chains.items() if metrics}
+    if (replay := data_dir / f"A_{name}_replay.json").is_file():
+        out.replay = _read(replay, out)
+    if (demos := data_dir / f"B_{name}.npz").is_file():
+        out.demos = _demos(demos, out)
+    return out
+
+
+def _iterations(folder: Path, file: str) -> list[tuple[int, Path]]:
+    """(n, <folder>/iter<n>/<file>) for each that exists, by n."""
+    found = [(re.fullmatch(r"iter(\d+)", path.name), path / file) for path in folder.glob("iter*")]
+    return sorted((int(match[1]), path) for match, path in found if match and path.exists())
+
+
+def _read(path: Path, out: Results) -> dict | None:
+    try:
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict):
+            raise ValueError("not a JSON object")
+    except (OSError, ValueError, RecursionError) as error:
+        out.problems.append(f"{path}: cannot be read: {error}")
+        return None
+    return content
+
+
+def _demos(path: Path, out: Results) -> dict | None:
+    try:
+        dataset = EpisodeDataset(path)
+    except DataError as error:
+        out.problems.append(str(error))
+        return None
+    lengths = dataset.ends - dataset.starts
+    counts = {key: dataset.meta.get(key) for key in ("attempted", "successful")}
+    return counts | {"episodes": len(dataset), "frames": dataset.num_frames, "median_frames": float(np.median(lengths))}
+
+
+def _starts(episodes: list[dict]) -> list[tuple]:
+    return [(episode.get("object_xy"), episode.get("target_xy")) for episode in episodes]
+
+
+def _without(values: dict, *names: str) -> dict:
+    return {name: value for name, value in values.items() if name not in names}

@@ -1,0 +1,69 @@
+"""Time reversal: a demonstration of task B, read backwards, as a demonstration of task A. NumPy only.
+
+    B:  start -> above goal -> grasp -> carry -> release at the target -> end        frame t = 0 .. T-1
+    A:  end -> above the object -> grasp -> carry -> release at the goal -> start    frame k = T-1-t
+
+What reverses: the path. Poses of hand and object and the finger opening are states that were physically passed through,
+and while the object rests or is held firmly, passing through them the other way is physical too.
+
+What does not: causes. A command precedes its effect in either direction of time, so no command survives reversal:
+
+- The hand's command is rebuilt as the pose it reaches one step later. This is what `action` means in every dataset here,
+  because the arm is where it was commanded to be one control step later (sim/actions.py).
+- The gripper's command is rebuilt from the measured opening *ahead*: fingers that will be half closed (open) a few steps
+  later were told to close (open) now. Reversing the command itself would put the effect before its cause.
+- Friction, impact and settling do not reverse: where a contact slipped or the object tipped, the reversed path cannot be
+  executed. That is what the replay (replay.py) finds out.
+
+`label_actions` is that rule. It labels reversed demonstrations and reversed rollouts; forward data needs none, since its
+commands were really given.
+"""
+
+import numpy as np
+
+from rev2fwd_il import keys
+from rev2fwd_il.episodes import Episode
+from rev2fwd_il.errors import DataError
+
+
+def canonical(pose: np.ndarray) -> np.ndarray:
+    """(T, 7) with quaternions on the side qw >= 0."""
+    return np.concatenate([pose[:, :3], np.where(pose[:, 3:4] < 0, -pose[:, 3:], pose[:, 3:])], 1, dtype=np.float32)
+
+
+def gripper_labels(gripper_width: np.ndarray, lead_steps: int) -> np.ndarray:
+    """+1 open / -1 close from the opening (T,) [m], `lead_steps` before it crosses the middle of its range.
+
+    The middle lies between the largest opening and that around a held object; the width jitters far less than that.
+    Raises DataError when the fingers never move.
+    """
+    widest, narrowest = gripper_width.max(), gripper_width.min()
+    if widest - narrowest < 0.01:
+        raise DataError("the gripper never opens or closes", expected="an opening that varies by 1 cm or more",
+                        found=f"{1000 * (widest - narrowest):.1f} mm")  # fmt: skip
+    ahead = np.concatenate([gripper_width[lead_steps:], np.full(lead_steps, gripper_width[-1])])[: len(gripper_width)]
+    return np.where(ahead > (widest + narrowest) / 2, keys.GRIPPER_OPEN, keys.GRIPPER_CLOSE).astype(np.float32)
+
+
+def label_actions(ee_pose: np.ndarray, gripper_width: np.ndarray, lead_steps: int) -> np.ndarray:
+    """(T, 7), (T,) [m] -> (T, 8): the pose reached at the next frame (the last holds), and the leading gripper label."""
+    following = canonical(np.concatenate([ee_pose[1:], ee_pose[-1:]]))
+    return np.concatenate([following, gripper_labels(gripper_width, lead_steps)[:, None]], 1, dtype=np.float32)
+
+
+def reverse_episode(episode: Episode, target_xy: np.ndarray, lead_steps: int) -> Episode:
+    """The episode backwards, with rebuilt actions and a new target (2,) [m]; observations twice reversed are unchanged."""
+
+    def backwards(frames):
+        return None if frames is None else np.ascontiguousarray(frames[::-1])
+
+    ee_pose, gripper_width = backwards(episode.ee_pose), backwards(episode.gripper_width)
+    return episode.replace(
+        ee_pose=ee_pose,
+        obj_pose=backwards(episode.obj_pose),
+        gripper_width=gripper_width,
+        images=backwards(episode.images),
+        wrist_images=backwards(episode.wrist_images),
+        action=label_actions(ee_pose, gripper_width, lead_steps),
+        target_xy=np.asarray(target_xy, np.float32),
+    )

@@ -1,0 +1,156 @@
+"""Trainings repeat to the bit, resume to the bit, and leave complete checkpoints."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from synthetic import make_episode, write_dataset
+from tiny import tiny_config
+
+from rev2fwd_il import keys
+from rev2fwd_il.errors import CheckpointError, Rev2FwdError
+from rev2fwd_il.learning.checkpoint import check_output, last_checkpoint, snapshot_path, step_checkpoint
+from rev2fwd_il.learning.conversion import ROLLOUT, Source, convert
+from rev2fwd_il.learning.inference import load_policy
+from rev2fwd_il.learning.optimization import lr_at
+from rev2fwd_il.learning.train import TrainingRun, train
+from rev2fwd_il.learning.windows import cut_windows, load_frames
+
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+TINY = [
+    "policy.down_dims=[16,32]",
+    "policy.kernel_size=3",
+    "policy.diffusion_step_embed_dim=16",
+    "policy.num_train_timesteps=20",
+]
+
+
+def weights(path: Path) -> bytes:
+    return (path / "model.safetensors").read_bytes()
+
+
+def run_script(*arguments, launcher=(sys.executable,)) -> subprocess.CompletedProcess:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    command = [*launcher, str(SCRIPTS / arguments[0]), *map(str, arguments[1:])]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(trained, dataset, tmp_path):
+    again = train(TrainingRun(dataset, tmp_path / "again", tiny_config(), 12, 1e-3))
+    other = train(TrainingRun(dataset, tmp_path / "other", tiny_config(seed=1), 12, 1e-3))
+    assert weights(again) == weights(last_checkpoint(trained)) != weights(other)
+
+
+def test_a_resumed_training_ends_with_the_same_bytes(trained, dataset, tmp_path):
+    cut = TrainingRun(dataset, tmp_path / "run", tiny_config(), 12, 1e-3, stop_after=10)
+    assert train(cut) is None and not last_checkpoint(cut.out).exists()
+    assert torch.load(snapshot_path(cut.out), weights_only=True)["step"] == 8
+    resumed = train(TrainingRun(dataset, cut.out, tiny_config(), 12, 1e-3, resume=True))
+    assert weights(resumed) == weights(last_checkpoint(trained))
+    assert not snapshot_path(cut.out).exists()
+
+
+def test_a_snapshot_of_other_settings_is_not_continued(dataset, tmp_path):
+    train(TrainingRun(dataset, tmp_path, tiny_config(), 12, 1e-3, stop_after=5))
+    with pytest.raises(CheckpointError, match=r"other settings\n.*'lr': 0.002(.|\n)*--resume"):
+        train(TrainingRun(dataset, tmp_path, tiny_config(), 12, 2e-3, resume=True))
+
+
+def test_a_finetune_keeps_statistics_and_moves_last_on(trained, original, rollouts, tmp_path):
+    convert([Source(original), Source(rollouts, ROLLOUT)], tmp_path / "merged")
+    parent, out = last_checkpoint(trained), tmp_path / "run"
+    first = train(TrainingRun(tmp_path / "merged", out, tiny_config(), 5, 5e-4, parent=parent))
+    second = train(TrainingRun(tmp_path / "merged", out, tiny_config(), 5, 5e-4, parent=last_checkpoint(out)))
+    assert (first, second) == (step_checkpoint(out, 17), step_checkpoint(out, 22))
+    assert last_checkpoint(out).resolve() == second.resolve()
+    record = json.loads((second / "training.json").read_text())
+    assert record["total_steps"] == 22 and record["parent"] == str(first.resolve()) and record["rollout_share"] < 0.5
+    for name in (
+        "policy_preprocessor_step_4_normalizer_processor",
+        "policy_postprocessor_step_0_unnormalizer_processor",
+    ):
+        assert (second / f"{name}.safetensors").read_bytes() == (parent / f"{name}.safetensors").read_bytes()
+
+
+def test_a_finished_output_is_not_overwritten(trained, dataset):
+    with pytest.raises(CheckpointError, match="output exists already"):
+        train(TrainingRun(dataset, trained, tiny_config(), 12, 1e-3))
+    check_output(trained, 17, parent=last_checkpoint(trained))
+    with pytest.raises(CheckpointError, match="output exists already"):
+        check_output(trained, 17, parent=trained / "elsewhere")
+
+
+def test_what_snakemake_leaves_behind_counts_as_unfinished(dataset, tmp_path):
+    last_checkpoint(tmp_path).mkdir(parents=True)  # it makes folders for the outputs it expects
+    path = train(TrainingRun(dataset, tmp_path, tiny_config(), 4, 1e-3))
+    (last_checkpoint(tmp_path) / "model.safetensors").unlink()  # and removes outputs before a rerun
+    assert train(TrainingRun(dataset, tmp_path, tiny_config(), 4, 1e-3)) == path
+    assert last_checkpoint(tmp_path).parent.is_symlink()
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(dataset, tmp_path):
+    with pytest.raises(Rev2FwdError, match=r"not finite at step(.|\n)*lower --lr"):
+        train(TrainingRun(dataset, tmp_path, tiny_config(weight_decay=1e30), 12, 1e30))
+
+
+def test_the_schedule_warms_up_and_ends_at_zero():
+    rates = [lr_at(step, 100, 10, 1.0) for step in range(101)]
+    assert rates[0] == 0.1 and max(rates) == rates[10] == 1.0 and rates[100] == pytest.approx(0)
+    assert lr_at(0, 2, 100, 1.0) == 1.0
+
+
+def test_a_policy_that_sees_trains_and_plans(pictures, tmp_path):
+    convert([Source(pictures)], tmp_path / "data", images=True)
+    config = tiny_config({"images": True, "include_obj_pose": False}, batch_size=2)
+    policy = load_policy(train(TrainingRun(tmp_path / "data", tmp_path / "run", config, 2, 1e-3)))
+    assert policy.uses_images and not policy.uses_obj_pose and policy.image_size == (24, 24)
+    store = load_frames(tmp_path / "data", images=True)
+    history = cut_windows(store, torch.tensor([0, 50]), 2, 16, policy.observation_keys)
+    assert history[keys.OBS_TABLE_IMAGE].shape == (2, 2, 24, 24, 3)
+    assert policy.plan(history).shape == (2, 8, 8)
+
+
+def test_a_small_network_learns_one_episode(data, original, tmp_path):
+    """After a few hundred steps the plan follows the demonstration: normalisation, history and horizon line up."""
+    convert([Source(write_dataset(tmp_path / "one.npz", [make_episode(0)]))], tmp_path / "data")
+    config = tiny_config({"down_dims": [32, 64]}, batch_size=64, ema_decay=0.98, save_every=1000)
+    policy = load_policy(train(TrainingRun(tmp_path / "data", tmp_path / "run", config, 400, 2e-3)))
+    store = load_frames(tmp_path / "data")
+    windows = cut_windows(store, torch.arange(20, len(store) - 8, 10), 2, 16, policy.observation_keys)
+    plan = policy.plan(windows, torch.Generator().manual_seed(0))
+    demonstrated = windows[keys.ACTION][:, 1:9]
+    error = (plan[..., :3] - demonstrated[..., :3]).norm(dim=-1)
+    still = (windows[keys.OBS_STATE][:, -1:, :3] - demonstrated[..., :3]).norm(dim=-1)
+    assert error.median() < 0.01 < still.median()
+    assert (plan[..., 7] == demonstrated[..., 7]).float().mean() > 0.9
+
+
+def test_scripts_train_and_finetune_in_the_same_run_folder(original, rollouts, tmp_path):
+    out = tmp_path / "run"
+    common = ["--out", out, "--steps", 3, "--batch_size", 4, "--include_obj_pose"]
+    done = run_script("4_train_diffusion.py", "--dataset", original, *common, "--set", *TINY)
+    assert done.returncode == 0, done.stderr
+    repeated = run_script("4_train_diffusion.py", "--dataset", original, *common, "--set", *TINY)
+    assert (
+        repeated.returncode == 1 and "output exists already" in repeated.stderr and "Traceback" not in repeated.stderr
+    )
+    finetune = ["7_finetune_with_rollout.py", "--original_data", original, "--rollout_data", rollouts]
+    merged = ["--lerobot_dataset_dir", tmp_path / "merged"]
+    done = run_script(*finetune, "--out", out, *merged, "--convert_only")
+    assert done.returncode == 0 and "2 episodes" in done.stdout, done.stderr
+    done = run_script(*finetune, *common, *merged, "--checkpoint", last_checkpoint(out), "--set", *TINY)
+    assert done.returncode == 0 and last_checkpoint(out).resolve().parent.name == "000006", done.stderr
+
+
+def test_two_processes_write_one_checkpoint(original, tmp_path):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone"]
+    arguments = ["--dataset", original, "--out", tmp_path / "run", "--steps", 3, "--batch_size", 4, "--set", *TINY]
+    done = run_script("4_train_diffusion.py", *arguments, launcher=launcher)
+    assert done.returncode == 0, done.stderr[-3000:]
+    record = json.loads((last_checkpoint(tmp_path / "run") / "training.json").read_text())
+    assert (record["processes"], record["effective_batch_size"]) == (2, 8)
+    load_policy(last_checkpoint(tmp_path / "run"))

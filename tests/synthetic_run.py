@@ -1,0 +1,67 @@
+"""What a finished run leaves in data/ and runs/, without running it: invented outcomes in the real formats."""
+
+import json
+
+import numpy as np
+from synthetic import make_episode, write_dataset
+
+from rev2fwd_il.films import write_mp4
+from rev2fwd_il.metrics import chain_summary, rate
+
+KINDS = ["never_reached", "missed_grasp", "dropped", "placed_wide", "not_released", "timeout"]
+
+
+def write_json(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def evaluation(task, chance, rng, n=200):
+    """metrics.json of 5_eval_diffusion.py; the starts depend on the task alone."""
+    starts = np.random.default_rng(ord(task)).uniform(-0.25, 0.25, (n, 2)).round(4).tolist()
+    done = rng.random(n) < chance
+    failed = [None if success else str(rng.choice(KINDS)) for success in done]
+    counts = rate(done.sum(), n)
+    return {
+        "task": task, "checkpoint": "…", "seed": 0, "num_episodes": n, "distance_threshold": 0.03, **counts,
+        "rates": {"0.03": counts, "0.05": rate(min(n, done.sum() + n // 30), n)},
+        "failures": {kind: failed.count(kind) for kind in KINDS if kind in failed},
+        "median_final_error_m": 0.0123, "steps_mean": 143.2,
+        "episodes": [
+            {"object_xy": xy, "target_xy": [0.5, 0], "success": bool(success), "failure": kind, "final_error_m": 0.01,
+             "steps": 140} for xy, success, kind in zip(starts, done, failed)
+        ],
+    }  # fmt: skip
+
+
+def alternating(chance, rng, num_envs=32, max_cycles=4):
+    """metrics.json of 6_test_alternating.py."""
+    cycles = np.minimum(rng.geometric(1 - chance, num_envs) - 1, max_cycles)
+    ended = ["max_cycles" if k == max_cycles else f"{rng.choice(['A', 'B'])}:{rng.choice(KINDS)}" for k in cycles]
+    a, b = rate(cycles.sum() + 3, cycles.sum() + 20), rate(cycles.sum(), cycles.sum() + 3)
+    return {
+        "A": a, "B": b, "A_success_rate": a["rate"], "B_success_rate": b["rate"],
+        "consecutive_success": chain_summary(cycles.tolist()), "max_cycles": max_cycles, "num_envs": num_envs,
+        "chains": [{"cycles": int(k), "ended_by": cause} for k, cause in zip(cycles, ended)],
+    }  # fmt: skip
+
+
+def write_run(root, name="circle", iterations=3):
+    """Fill root/data and root/runs with everything but the inspection."""
+    rng = np.random.default_rng(0)
+    for n in range(iterations + 1):
+        for task, start in (("A", 0.35), ("B", 0.75)):
+            folder = root / "runs" / f"evaluation_{task}_{name}" / f"iter{n}"
+            write_json(folder / "metrics.json", evaluation(task, start + (0.97 - start) * n / iterations, rng))
+            frames = rng.integers(0, 255, (4, 16, 16, 3), np.uint8)
+            write_mp4(folder / "success_0.mp4", frames, 30)
+        if n:
+            content = alternating(0.3 + 0.6 * (n - 1) / iterations, rng)
+            write_json(root / "runs" / f"alternating_{name}" / f"iter{n}" / "metrics.json", content)
+    replay = {
+        "attempted": 120, "succeeded": 117, "rate": rate(117, 120), "tracking_error_mean_m": 0.0021,
+        "tracking_error_p99_m": 0.0093, "tracking_error_max_m": 0.021, "final_error_median_m": 0.004, "episodes": [],
+    }  # fmt: skip
+    write_json(root / "data" / f"A_{name}_replay.json", replay)
+    demos = [make_episode(seed, size=32) for seed in range(6)]
+    write_dataset(root / "data" / f"B_{name}.npz", demos, attempted=7, successful=6)

@@ -1,0 +1,85 @@
+"""What Snakemake plans: to any iteration, and after a change exactly what depends on it."""
+
+import pytest
+
+SMOKE = ("--configfile", "config/smoke.yaml")
+FIXED = {"collect": 1, "reverse": 1, "replay": 1, "inspect": 2, "convert": 2, "train": 2, "report": 1}
+
+
+def full_plan(n: int) -> dict[str, int]:
+    chain = {"alternate": n, "merge": 2 * n, "finetune": 2 * n}
+    return FIXED | {"evaluate": 2 * (n + 1)} | {rule: count for rule, count in chain.items() if count}
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 100])
+def test_a_dry_run_plans_every_job_to_iteration_n(planner, n):
+    assert planner.plan(config=(f"iterations={n}",)) == full_plan(n)
+
+
+def test_smoke_and_gpu_configurations_plan(planner):
+    assert planner.plan(*SMOKE) == full_plan(2)
+    assert planner.plan("--configfile", "config/gpu.yaml") == full_plan(10)
+
+
+def test_iteration_n_starts_from_the_checkpoint_of_iteration_n_minus_1(planner):
+    target = "runs/diffusion_A_circle/iter2/checkpoints/checkpoints/last/pretrained_model/model.safetensors"
+    plan = planner("-n", "-p", target).stdout
+    assert "--checkpoint runs/diffusion_A_circle/iter1/checkpoints/checkpoints/last/pretrained_model" in plan
+    assert "--rollout_data data/rollout_A_circle_iter{1..2}.npz" in plan
+    assert "iter3" not in plan
+
+
+def test_only_settings_that_differ_from_the_defaults_are_passed_on(planner):
+    plan = planner("-n", "-p", "data/B_circle.npz", config=("sim={image_width: 32, device: cpu}",)).stdout
+    assert "--set sim.image_width=32 >" in plan
+    assert "--set" not in planner("-n", "-p", "data/B_circle.npz").stdout
+
+
+@pytest.mark.parametrize(
+    "target", ["data/rollout_A_circle_iter0.npz", "data/A_other.npz", "data/rollout_C_circle_iter1.npz"]
+)
+def test_nothing_makes_what_is_outside_the_chain(planner, target):
+    result = planner("-n", f"data/{target}.npz")
+    assert result.returncode != 0
+    assert "MissingRuleException" in result.stdout
+
+
+def test_a_training_gets_as_many_processes_as_gpus_or_is_refused(planner):
+    two = ("train={device: cuda, num_processes: 2}",)
+    assert "nproc_per_node=2 workflow/scripts/4_train" in planner("-n", "-p", "--resources", "gpu=2", config=two).stdout
+    refused = planner("-n", config=two)
+    assert refused.returncode != 0 and "a job needs 2 GPUs, 1 offered" in refused.stdout
+
+
+def test_a_finished_run_has_nothing_to_do(finished):
+    assert finished.plan(*SMOKE) == {}
+
+
+def test_raising_n_builds_only_the_new_iteration(finished):
+    new = {"alternate": 1, "merge": 2, "finetune": 2, "evaluate": 2, "report": 1}
+    assert finished.plan(*SMOKE, config=("iterations=3",)) == new
+
+
+# Task A's data change; through the rollouts B's finetunes do, but not B's first training and its evaluation.
+AFTER_REVERSAL = {
+    "reverse": 1, "replay": 1, "inspect": 1, "convert": 1, "train": 1,
+    "alternate": 2, "merge": 4, "finetune": 4, "evaluate": 5, "report": 1,
+}  # fmt: skip
+AFTER_TRAINING = {"train": 2, "alternate": 2, "merge": 4, "finetune": 4, "evaluate": 6, "report": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "jobs"),
+    [
+        ("evaluation={videos: 2}", {"evaluate": 6, "report": 1}),
+        ("train={steps: 61}", AFTER_TRAINING),
+        ("train={finetune_steps: 31}", {"finetune": 4, "alternate": 1, "merge": 2, "evaluate": 4, "report": 1}),
+        ("rollout={max_cycles: 2}", {"alternate": 2, "merge": 4, "finetune": 4, "evaluate": 4, "report": 1}),
+        ("reversal={gripper_lead_steps: 5}", AFTER_REVERSAL),
+        ("demos={num_episodes: 13}", full_plan(2)),
+        ("train={save_every: 7}", {}),
+        ("wandb={enabled: true}", {}),
+    ],
+)
+def test_a_changed_setting_reruns_what_depends_on_it_and_nothing_else(finished, change, jobs):
+    assert finished.plan(*SMOKE, config=(change,)) == jobs

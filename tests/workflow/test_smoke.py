@@ -1,0 +1,59 @@
+"""The whole loop on the real parts, tiny: simulator, learner, engine, to iteration 2 with a report. Minutes."""
+
+import csv
+import json
+
+import pytest
+
+from rev2fwd_il.config import load_config
+from rev2fwd_il.episodes import EpisodeDataset
+from rev2fwd_il.keys import IMAGES, TASKS
+
+SMOKE = ("--configfile", "config/smoke.yaml")
+
+
+@pytest.fixture(scope="module")
+def config(smoke):
+    return load_config(smoke.folder / "config/smoke.yaml")
+
+
+@pytest.mark.last
+class TestSmoke:
+    def test_demonstrations_are_successes_with_pictures(self, smoke, config):
+        demos = EpisodeDataset(smoke.folder / "data/B_smoke.npz")
+        assert len(demos) == config.demos.num_episodes and demos.success.all()
+        assert demos.arrays[IMAGES].shape[1:] == (config.sim.image_height, config.sim.image_width, 3)
+
+    def test_what_task_a_learns_from_has_been_replayed(self, smoke):
+        reversed_demos = EpisodeDataset(smoke.folder / "data/reversed_A_smoke.npz")
+        replayed = EpisodeDataset(smoke.folder / "data/A_smoke.npz")
+        assert 0 < len(replayed) <= len(reversed_demos) and replayed.success.all()
+
+    @pytest.mark.parametrize("n", [1, 2])
+    def test_each_iteration_tests_merges_and_finetunes(self, smoke, config, n):
+        metrics = json.loads((smoke.folder / f"runs/alternating_smoke/iter{n}/metrics.json").read_text())
+        assert {"A_success_rate", "B_success_rate", "consecutive_success"} <= set(metrics)
+        assert len(EpisodeDataset(smoke.folder / f"data/rollout_A_smoke_iter{n}.npz")) >= config.rollout.num_envs
+        for task in TASKS:
+            assert (smoke.folder / f"data/merged_{task}_smoke_iter{n}/meta/info.json").is_file()
+
+    @pytest.mark.parametrize("n", [0, 1, 2])
+    @pytest.mark.parametrize("task", TASKS)
+    def test_each_checkpoint_is_complete_and_evaluated(self, smoke, config, task, n):
+        run = smoke.folder / f"runs/diffusion_{task}_smoke/iter{n}/checkpoints/checkpoints/last/pretrained_model"
+        assert {"config.json", "model.safetensors"} <= {path.name for path in run.iterdir()}
+        metrics = json.loads((smoke.folder / f"runs/evaluation_{task}_smoke/iter{n}/metrics.json").read_text())
+        assert metrics["num_episodes"] == config.evaluation.num_episodes
+        assert 0 <= metrics["successes"] <= metrics["num_episodes"]
+
+    def test_the_report_has_every_iteration(self, smoke):
+        report = smoke.folder / "runs/report_smoke"
+        with open(report / "metrics.csv", newline="") as file:
+            rows = {(row["task"], row["iteration"]) for row in csv.DictReader(file)}
+        assert rows == {(task, str(n)) for task in TASKS for n in range(3)}
+        assert "<html" in (report / "index.html").read_text()
+        assert (report / "success_curve.png").read_bytes().startswith(b"\x89PNG")
+        assert (report / "snakemake_report.html").stat().st_size > 1e5
+
+    def test_a_second_run_has_nothing_to_do(self, smoke):
+        assert smoke.plan(*SMOKE) == {}

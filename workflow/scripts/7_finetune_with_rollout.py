@@ -1,0 +1,40 @@
+"""Merge the original data with rollouts, and continue training a checkpoint on both.
+
+    python workflow/scripts/7_finetune_with_rollout.py --original_data data/A_circle.npz \
+        --rollout_data data/rollout_A_circle_iter1.npz \
+        --checkpoint runs/diffusion_A_circle/checkpoints/checkpoints/last/pretrained_model \
+        --out runs/diffusion_A_circle --steps 5000 --include_obj_pose
+
+Several rollout files accumulate; none at all trains on the original data alone. With --out the checkpoint's own run,
+the new checkpoint lies beside the old one and `last` moves on to it.
+"""
+
+import argparse
+from pathlib import Path
+
+from rev2fwd_il import cli
+from rev2fwd_il.errors import CheckpointError
+from rev2fwd_il.learning.command_line import add_training_flags, run_training
+from rev2fwd_il.learning.conversion import ROLLOUT, Source
+
+
+def parse() -> argparse.ArgumentParser:
+    parser = cli.make_parser(__doc__.splitlines()[0])
+    parser.add_argument("--original_data", type=Path, required=True, help="NPZ the first policy was trained on")
+    parser.add_argument("--rollout_data", type=Path, nargs="*", required=True, help="NPZs of 6_test_alternating.py")
+    parser.add_argument("--checkpoint", type=Path, help="pretrained_model to continue from")
+    add_training_flags(parser, 5000, 32, "include_obj_pose", "wandb", "device")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    if args.checkpoint is None and not args.convert_only:
+        raise CheckpointError("--checkpoint is missing", do="name the pretrained_model folder to continue from")
+    sources = [Source(args.original_data), *(Source(path, ROLLOUT) for path in args.rollout_data)]
+    checkpoint = run_training(args, sources, "finetune_lr", args.checkpoint)
+    if checkpoint:
+        print(f"wrote {checkpoint}")
+
+
+if __name__ == "__main__":
+    cli.run(main, parse())
