@@ -57,11 +57,10 @@ def alternating_seed(wildcards):
 def gpus(device, processes=1):
     """GPUs of a job. Snakemake would silently cut them down to what `--resources gpu=` offers."""
     needed = processes if device.startswith("cuda") else 0
-    offered = workflow.global_resources.get("gpu")
-    if workflow.is_main_process and offered is not None and needed > offered.value:
-        sys.exit(
-            f"error: a job needs {needed} GPUs, {offered.value} offered\n  do:       --resources gpu={needed}, or fewer processes"
-        )
+    limit = workflow.global_resources.get("gpu")
+    if workflow.is_main_process and limit is not None and limit.value is not None and needed > limit.value:
+        advice = f"--resources gpu={needed}, or fewer processes"
+        sys.exit(f"error: a job needs {needed} GPUs, {limit.value} offered\n  do:       {advice}")
     return needed
 
 

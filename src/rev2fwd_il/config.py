@@ -89,6 +89,9 @@ class PolicyConfig(Section):
     num_train_timesteps: Count = 100
     num_inference_steps: Count = Field(10, description="DDIM steps at inference")
     noise_scheduler_type: Literal["DDPM", "DDIM"] = "DDIM"
+    prediction_type: Literal["epsilon", "sample"] = Field(
+        "sample", description="the network predicts the noise, or the clean actions (far fewer steps to a usable policy)"
+    )
     relative_action: bool = Field(True, description="predict positions relative to the hand at the last observation")
     crop_ratio: Annotated[float, Field(gt=0, le=1)] = Field(0.9, description="random crop of images while training")
 

@@ -65,7 +65,7 @@ class EpisodeWriter:
         if found != initial:
             self._file.close()
             raise DataError(
-                f"{self.part}: was written with other settings", expected=initial, found=found, do="delete it"
+                f"{self.part}: belongs to another run", expected=initial, found=found, do="delete it"
             )
         self._trim()
 
@@ -80,21 +80,22 @@ class EpisodeWriter:
         for name, specification in IMAGE_FIELDS.items():
             present = getattr(episode, name) is not None
             if len(self) and present != (name in self._file):
-                raise DataError(f"episode: {name} is in some episodes of {self.path} only", expected="all or none")
+                raise DataError(f"{self.path}: some episodes have `{name}`, others do not", expected="all or none")
             if present:
                 frames[name] = self._checked(episode, name, *specification)
+        facts = {name: self._checked_fact(episode, name, *EPISODE_FIELDS[name]) for name in EPISODE_FIELDS}
         start = int(self._file[keys.EPISODE_ENDS][-1]) if len(self) else 0
         try:
             self._claim(sum(rows.nbytes for rows in frames.values()))
             for name, rows in frames.items():
                 self._append(name, rows, start)
-            for name, (_, dtype) in EPISODE_FIELDS.items():
-                self._append(name, np.asarray(getattr(episode, name), dtype)[None], len(self))
+            for name in EPISODE_FIELDS:
+                self._append(name, facts[name], len(self))
             self._append(keys.EPISODE_ENDS, np.array([start + len(episode)], np.int64), len(self))
             self._file.flush()
         except OSError as error:
             raise DataError(
-                f"{self.part}: no room for another episode", found=error, do="free space; finished episodes are safe"
+                f"{self.part}: could not be written", found=error, do="free space; finished episodes are safe"
             ) from None
 
     def discard(self) -> None:
@@ -125,19 +126,25 @@ class EpisodeWriter:
         value = np.asarray(getattr(episode, name))
         if not has_shape(value, trailing) or (dtype == np.uint8 and value.dtype != np.uint8):
             raise DataError(
-                f"episode: {name} breaks the data contract",
+                f"episode: `{name}` does not fit the data contract",
                 expected=f"(T, {', '.join(map(str, trailing))}) {np.dtype(dtype)}",
                 found=f"{value.shape} {value.dtype}",
             )
         if name in self._file and value.shape[1:] != self._file[name].shape[1:]:
             raise DataError(
-                f"episode: {name} has another size than before", expected=self._file[name].shape[1:],
+                f"episode: `{name}` does not fit the episodes before", expected=self._file[name].shape[1:],
                 found=value.shape[1:],
             )  # fmt: skip
         value = value.astype(dtype, copy=False)
         if dtype == np.float32 and not np.isfinite(value).all():
             raise DataError(f"episode: {name} is not finite", found=np.argwhere(~np.isfinite(value))[0].tolist())
         return value
+
+    def _checked_fact(self, episode: Episode, name: str, shape: tuple, dtype: type) -> np.ndarray:
+        value = np.asarray(getattr(episode, name))
+        if value.shape != shape:
+            raise DataError(f"episode: `{name}` does not fit the data contract", expected=shape, found=value.shape)
+        return value.astype(dtype)[None]
 
     def _claim(self, num_bytes: int) -> None:
         """Reserve disk space ahead: HDF5 cannot recover from a write that fails half-way."""

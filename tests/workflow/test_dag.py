@@ -21,6 +21,10 @@ def test_smoke_and_gpu_configurations_plan(planner):
     assert planner.plan("--configfile", "config/gpu.yaml") == full_plan(10)
 
 
+def test_the_slurm_profile_plans_the_same_jobs(planner):
+    assert planner.plan("--workflow-profile", "profiles/slurm") == full_plan(3)
+
+
 def test_iteration_n_starts_from_the_checkpoint_of_iteration_n_minus_1(planner):
     target = "runs/diffusion_A_circle/iter2/checkpoints/checkpoints/last/pretrained_model/model.safetensors"
     plan = planner("-n", "-p", target).stdout

@@ -51,14 +51,33 @@ class Cell:
 
     def images(self) -> tuple[np.ndarray, np.ndarray]:
         """Table and wrist camera now, (N, H, W, 3) uint8 each; renders only when called."""
-        self.env.scene.update(dt=0.0)
-        pictures = []
-        for name in ("table_camera", "wrist_camera"):
-            camera = self.env.scene[name]
-            camera.update(dt=0.0, force_recompute=True)
-            output = camera.data.output["rgb"]
-            pictures.append(getattr(output, "torch", output)[..., :3].cpu().numpy().copy())
-        return pictures[0], pictures[1]
+        return self._render("table_camera"), self._render("wrist_camera")
+
+    def _render(self, name: str) -> np.ndarray:
+        camera = self.env.scene[name]
+        self.env.sim.forward()
+        camera.update(dt=0.0, force_recompute=True)
+        output = camera.data.output["rgb"]
+        return getattr(output, "torch", output)[..., :3].cpu().numpy().copy()
+
+    def joint_pos(self) -> np.ndarray:
+        """Arm joints [rad] and fingers [m] now, (N, 9)."""
+        return self._robot.data.joint_pos.torch.cpu().numpy().copy()
+
+    def film(self, joint_pos: np.ndarray, obj_pose: np.ndarray, target_xy: np.ndarray) -> np.ndarray:
+        """Pictures (T, H, W, 3) uint8 of recorded joints (T, 9) and objects (T, 7) w-first, `num_envs` frames a render.
+
+        Leaves all environments where the film put them.
+        """
+        everyone, frames = np.arange(self.num_envs), []
+        ids = torch.as_tensor(everyone, dtype=torch.int32, device=self._device)
+        self.show_target(everyone, np.tile(target_xy, (self.num_envs, 1)))
+        for first in range(0, len(joint_pos), self.num_envs):
+            rows = np.minimum(np.arange(first, first + self.num_envs), len(joint_pos) - 1)
+            self._place_object(ids, self._cube, obj_pose[rows])
+            self._write_joints(ids, torch.as_tensor(joint_pos[rows], device=self._device))
+            frames.append(self._render("film_camera"))
+        return np.concatenate(frames)[: len(joint_pos)]
 
     def reset(self, env_ids: np.ndarray, ee_pose: np.ndarray, obj_pose: np.ndarray, gripper_width=None) -> Observation:
         """Put hand (M, 7), object (M, 7) and fingers (M,) [m] of these environments in place, at rest.

@@ -1,5 +1,6 @@
 """The scene: table, arm, cube, goal and target markers, two cameras. Robot base at the origin, table top at z = 0."""
 
+import math
 from pathlib import Path
 
 from isaaclab_newton.renderers import NewtonWarpRendererCfg
@@ -27,6 +28,8 @@ HAND_BODY = {"panda": "hand", "isaaclab_franka": "panda_hand"}
 HOME_JOINTS_RAD = (0.0, -0.569, 0.0, -2.81, 0.0, 3.037, 0.741)
 FINGER_OPEN_M = 0.04  # each
 MARKER_SIZE_M = (0.07, 0.07, 0.002)
+FILM_SIZE_PX = (256, 256)
+WRIST_CAMERA_XYZW = (0.0, -0.8433914, 0.0, 0.5372996)  # along the fingers, tilted 25 degrees towards their tips
 GREEN, RED, CUBE_COLOUR, TABLE_COLOUR = (0.1, 0.7, 0.2), (0.85, 0.1, 0.1), (0.1, 0.3, 0.9), (0.55, 0.45, 0.35)
 
 
@@ -81,12 +84,15 @@ def _marker(colour) -> sim_utils.CuboidCfg:
     )
 
 
-def _camera(prim_path: str, config: Config, offset: CameraCfg.OffsetCfg, focal_length: float) -> CameraCfg:
+def _camera(
+    prim_path: str, config: Config, size_px: tuple[int, int], offset: CameraCfg.OffsetCfg, focal_length: float
+) -> CameraCfg:
     return CameraCfg(
         prim_path=prim_path,
-        width=config.sim.image_width,
-        height=config.sim.image_height,
+        width=size_px[0],
+        height=size_px[1],
         data_types=["rgb"],
+        update_latest_camera_pose=True,  # the renderer takes the pose from here: without it the wrist camera stays put
         offset=offset,
         spawn=sim_utils.PinholeCameraCfg(focal_length=focal_length, horizontal_aperture=20.955),
         renderer_cfg=NewtonWarpRendererCfg(use_cuda_graph=config.sim.device != "cpu"),
@@ -113,6 +119,7 @@ class PickPlaceSceneCfg(InteractiveSceneCfg):
     target_marker: AssetBaseCfg = None
     table_camera: CameraCfg = None
     wrist_camera: CameraCfg = None
+    film_camera: CameraCfg = None
 
 
 def scene_cfg(config: Config, num_envs: int, cameras: bool) -> PickPlaceSceneCfg:
@@ -130,20 +137,18 @@ def scene_cfg(config: Config, num_envs: int, cameras: bool) -> PickPlaceSceneCfg
         prim_path="{ENV_REGEX_NS}/Target", spawn=_marker(RED), init_state=AssetBaseCfg.InitialStateCfg(pos=goal)
     )
     if cameras:
-        scene.table_camera = _camera(
-            "{ENV_REGEX_NS}/TableCamera", config,
-            CameraCfg.OffsetCfg(pos=(1.35, 0.0, 0.75), rot=look_from_front(), convention="world"), 22.0,
-        )  # fmt: skip
-        scene.wrist_camera = _camera(
-            "{ENV_REGEX_NS}/Robot/" + HAND_BODY[config.sim.robot] + "/WristCamera", config,
-            CameraCfg.OffsetCfg(pos=(0.07, 0.0, 0.02), rot=(0.0, -0.8433914, 0.0, 0.5372996), convention="world"), 14.0,
-        )  # fmt: skip
+        policy_size = (config.sim.image_width, config.sim.image_height)
+        table = CameraCfg.OffsetCfg(pos=(1.1, 0.0, 0.75), rot=_towards_base(50.0), convention="world")
+        front = CameraCfg.OffsetCfg(pos=(1.6, 0.0, 0.9), rot=_towards_base(33.0), convention="world")
+        above_wrist = CameraCfg.OffsetCfg(pos=(0.07, 0.0, 0.02), rot=WRIST_CAMERA_XYZW, convention="world")
+        wrist = "{ENV_REGEX_NS}/Robot/" + HAND_BODY[config.sim.robot] + "/WristCamera"
+        scene.table_camera = _camera("{ENV_REGEX_NS}/TableCamera", config, policy_size, table, 24.0)
+        scene.wrist_camera = _camera(wrist, config, policy_size, above_wrist, 14.0)
+        scene.film_camera = _camera("{ENV_REGEX_NS}/FilmCamera", config, FILM_SIZE_PX, front, 26.0)
     return scene
 
 
-def look_from_front() -> tuple[float, float, float, float]:
-    """Quaternion (x, y, z, w) of the table camera: from the front towards the base, 40 degrees down."""
-    import math
-
-    half_pitch = math.radians(40.0) / 2  # about the camera's own y, after half a turn about z
-    return (-math.sin(half_pitch), 0.0, math.cos(half_pitch), 0.0)
+def _towards_base(pitch_deg: float) -> tuple[float, float, float, float]:
+    """Quaternion (x, y, z, w) of a camera in front of the robot that looks back at it and down by this angle."""
+    half = math.radians(pitch_deg) / 2  # about the camera's own y, after half a turn about z
+    return (-math.sin(half), 0.0, math.cos(half), 0.0)

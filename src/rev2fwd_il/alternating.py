@@ -1,0 +1,56 @@
+"""The alternating test: A -> B -> A -> B ... in each environment, without a reset, until the first failure.
+
+The red marker, B's target, moves after each A; the goal is fixed. Each environment is one chain with its own random
+stream, so that `num_envs` changes how many chains there are and not what happens in them.
+"""
+
+import numpy as np
+
+from rev2fwd_il import keys
+from rev2fwd_il.config import Config
+from rev2fwd_il.metrics import chain_summary, rate
+from rev2fwd_il.rollout import Assignment, Outcome
+from rev2fwd_il.seeds import generator
+from rev2fwd_il.tasks import sample_away_from_goal, sample_starts
+
+
+class Chains:
+    """Assigns the attempts of `num_envs` chains of at most `max_cycles` cycles, and counts."""
+
+    def __init__(self, config: Config, num_envs: int, max_cycles: int, seed: int):
+        self._task, self._max_cycles = config.task, max_cycles
+        self._edge = config.task.cube_edge
+        self._rngs = [generator(seed, "alternating", env) for env in range(num_envs)]
+        self.cycles = np.zeros(num_envs, int)
+        self.ended_by = [""] * num_envs
+        self._counts = {task: np.zeros(2, int) for task in keys.TASKS}  # successful, attempted
+
+    def assign(self, env: int, outcome: Outcome | None) -> Assignment | None:
+        """The next attempt of a chain, or None when it has ended."""
+        if outcome is None:
+            start = sample_starts(self._task, keys.TASK_A, self._rngs[env], 1)
+            return Assignment(keys.TASK_A, start.target_xy[0], start.ee_pose[0], start.obj_pose(self._edge)[0])
+        task = outcome.assignment.task
+        self._counts[task] += (outcome.success, 1)
+        if not outcome.success:
+            self.ended_by[env] = f"{task}:{outcome.failure}"
+            return None
+        if task == keys.TASK_A:
+            return Assignment(keys.TASK_B, sample_away_from_goal(self._task, self._rngs[env], 1)[0])
+        self.cycles[env] += 1
+        if self.cycles[env] == self._max_cycles:
+            self.ended_by[env] = "max_cycles"
+            return None
+        return Assignment(keys.TASK_A, np.float32(self._task.goal_xy))
+
+    def metrics(self) -> dict:
+        """Rates of both tasks and the distribution of consecutive successes. Attempts in a chain are not independent."""
+        rates = {task: rate(*map(int, self._counts[task])) for task in keys.TASKS}
+        return {
+            **rates,
+            **{f"{task}_success_rate": rates[task]["rate"] for task in keys.TASKS},
+            "consecutive_success": chain_summary(self.cycles.tolist()),
+            "chains": [{"cycles": int(c), "ended_by": e} for c, e in zip(self.cycles, self.ended_by, strict=True)],
+            "num_envs": len(self.cycles),
+            "max_cycles": self._max_cycles,
+        }

@@ -1,0 +1,164 @@
+"""Where policies meet the simulator: attempts at the tasks, many environments at once.
+
+    for outcome in run_attempts(cell, config, policies, assign, horizon=240, seed=0): ...
+
+`assign(env, outcome)` says what environment `env` does next, given the outcome of its last attempt (None at first): an
+Assignment, or None to retire it. With a start the environment is reset; without one the attempt begins as things are.
+That one loop serves the independent evaluation and the alternating test.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rev2fwd_il import features, keys
+from rev2fwd_il.capture import Recorder
+from rev2fwd_il.config import Config
+from rev2fwd_il.episodes import Episode
+from rev2fwd_il.learning.inference import ChunkPolicy
+from rev2fwd_il.seeds import derive
+from rev2fwd_il.sim.cell import Cell, Observation
+from rev2fwd_il.tasks import Judge
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """An attempt to make: the task, where the object has to end, and a start, if the environment is to be reset."""
+
+    task: str
+    target_xy: np.ndarray  # (2,) [m]
+    ee_pose: np.ndarray | None = None  # (7,)
+    obj_pose: np.ndarray | None = None  # (7,)
+    index: int = 0  # the caller's number for it
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an attempt."""
+
+    assignment: Assignment
+    env: int
+    success: bool
+    failure: str | None
+    final_error_m: float
+    episode: Episode
+    joint_pos: np.ndarray  # (T, J) [rad, m], for films
+
+
+class Controller:
+    """Drives each environment with the policy of its task; plans again only when a chunk of actions is used up."""
+
+    def __init__(self, policies: Mapping[str, ChunkPolicy], num_envs: int, seed: int):
+        self._policies = policies
+        self._generator = torch.Generator().manual_seed(derive(seed, "diffusion noise"))
+        self._tasks: list[str | None] = [None] * num_envs
+        self._targets = np.zeros((num_envs, 2), np.float32)
+        self._chunks = [np.empty((0, 8), np.float32)] * num_envs
+        self._history: list[list[dict[str, np.ndarray]]] = [[] for _ in range(num_envs)]
+        self._command = np.zeros((num_envs, 8), np.float32)
+
+    def start(self, env: int, assignment: Assignment) -> None:
+        """A new attempt: no history, no chunk."""
+        self._tasks[env], self._targets[env] = assignment.task, assignment.target_xy
+        self._history[env], self._chunks[env] = [], self._chunks[env][:0]
+
+    def retire(self, env: int) -> None:
+        """Hold the last command from now on."""
+        self._tasks[env] = None
+
+    def act(self, observation: Observation, pictures=None) -> np.ndarray:
+        """(N, 8): the commands at this observation. Retired environments hold still."""
+        active = [env for env, task in enumerate(self._tasks) if task]
+        self._remember(active, observation, pictures)
+        for task, policy in self._policies.items():
+            empty = [env for env in active if self._tasks[env] == task and not len(self._chunks[env])]
+            if empty:
+                planned = policy.plan(self._stacked(empty, policy), self._generator).numpy()
+                for env, chunk in zip(empty, planned, strict=True):
+                    self._chunks[env] = chunk
+        for env in active:
+            self._command[env], self._chunks[env] = self._chunks[env][0], self._chunks[env][1:]
+        return self._command.copy()
+
+    def _remember(self, active: list[int], observation: Observation, pictures) -> None:
+        state = features.state(observation.ee_pose, observation.gripper_width)
+        around = features.environment_state(observation.ee_pose, observation.obj_pose, self._targets)
+        for env in active:
+            frame = {keys.OBS_STATE: state[env], keys.OBS_ENVIRONMENT_STATE: around[env]}
+            if pictures is not None:
+                frame |= {keys.OBS_TABLE_IMAGE: pictures[0][env], keys.OBS_WRIST_IMAGE: pictures[1][env]}
+            depth = self._policies[self._tasks[env]].n_obs_steps
+            history = self._history[env] or [frame] * depth  # a new attempt has always been where it is now
+            self._history[env] = [*history[1:], frame] if len(history) == depth else [*history, frame]
+
+    def _stacked(self, envs: list[int], policy: ChunkPolicy) -> dict[str, torch.Tensor]:
+        return {
+            key: torch.from_numpy(np.stack([[frame[key] for frame in self._history[env]] for env in envs]))
+            for key in policy.observation_keys
+        }
+
+
+def run_attempts(
+    cell: Cell,
+    config: Config,
+    policies: Mapping[str, ChunkPolicy],
+    assign: Callable[[int, Outcome | None], Assignment | None],
+    *,
+    horizon: int,
+    seed: int,
+    images: bool = False,
+) -> Iterator[Outcome]:
+    """Run until every environment is retired; outcomes in the order in which attempts end."""
+    render = images or any(policy.uses_images for policy in policies.values())
+    controller, judge = Controller(policies, cell.num_envs, seed), Judge(config.task, cell.num_envs)
+    recorder, joints = Recorder(cell.num_envs), [[] for _ in range(cell.num_envs)]
+    current: list[Assignment | None] = [assign(env, None) for env in range(cell.num_envs)]
+    _begin(cell, controller, judge, {env: now for env, now in enumerate(current) if now})
+    for env in (env for env, now in enumerate(current) if not now):
+        controller.retire(env)
+    while any(current):
+        active = [env for env, now in enumerate(current) if now]
+        pictures = cell.images() if render else None
+        action = controller.act(cell.observation, pictures)
+        recorder.add(active, cell.observation, action, pictures if images else None)
+        joint_pos = cell.joint_pos()
+        for env in active:
+            joints[env].append(joint_pos[env])
+        observation = cell.step(action)
+        succeeded = judge.update(observation.ee_pose, observation.obj_pose, observation.gripper_width)
+        errors = judge.error_m(observation.obj_pose)
+        beginning = {}
+        for env in active:
+            if not succeeded[env] and recorder.length(env) < horizon:
+                continue
+            assignment, success = current[env], bool(succeeded[env])
+            outcome = Outcome(
+                assignment, env, success, None if success else judge.failure(env), float(errors[env]),
+                recorder.cut(env, assignment.target_xy, success), np.stack(joints[env]),
+            )  # fmt: skip
+            joints[env] = []
+            yield outcome
+            current[env] = assign(env, outcome)
+            if current[env]:
+                beginning[env] = current[env]
+            else:
+                controller.retire(env)
+        _begin(cell, controller, judge, beginning)
+
+
+def _begin(cell: Cell, controller: Controller, judge: Judge, beginning: dict[int, Assignment]) -> None:
+    """Start these attempts, resetting the environments of those that have a start of their own."""
+    if not beginning:
+        return
+    resets = [env for env, assignment in beginning.items() if assignment.ee_pose is not None]
+    if resets:
+        poses = [np.stack([getattr(beginning[env], field) for env in resets]) for field in ("ee_pose", "obj_pose")]
+        cell.reset(np.array(resets), *poses)
+    envs = np.array(list(beginning))
+    targets = np.stack([assignment.target_xy for assignment in beginning.values()])
+    cell.show_target(envs, targets)
+    judge.start(envs, targets, cell.observation.obj_pose[envs])
+    for env, assignment in beginning.items():
+        controller.start(env, assignment)
