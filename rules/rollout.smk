@@ -31,7 +31,7 @@ rule alternate:
         distance_threshold=settings.task.distance_threshold,
         goal_xy=settings.task.goal_xy,
         seed=alternating_seed,
-        settings=set_arguments("task", "sim", "policy", "rollout.images", "rollout.include_failures"),
+        settings=set_arguments("task", "sim", "policy", "rollout.images", "rollout.continue_after_failure"),
     conda:
         "../envs/work.yaml"
     shell:

@@ -21,27 +21,39 @@ class Chains:
         self._task, self._max_cycles = config.task, max_cycles
         self._edge = config.task.cube_edge
         self._rngs = [generator(seed, "alternating", env) for env in range(num_envs)]
-        self.cycles = np.zeros(num_envs, int)
+        self._continue = config.rollout.continue_after_failure
+        self._attempts_made = np.zeros(num_envs, int)
+        self.cycles = np.zeros(num_envs, int)  # consecutive successes: cycles before the first failure
         self.ended_by = [""] * num_envs
         self._counts = {task: np.zeros(2, int) for task in keys.TASKS}  # successful, attempted
 
     def assign(self, env: int, outcome: Outcome | None) -> Assignment | None:
         """The next attempt of a chain, or None when it has ended."""
         if outcome is None:
-            start = sample_starts(self._task, keys.TASK_A, self._rngs[env], 1)
-            return Assignment(keys.TASK_A, start.target_xy[0], start.ee_pose[0], start.obj_pose(self._edge)[0])
+            return self._reset_to(keys.TASK_A, env)
         task = outcome.assignment.task
+        other = keys.TASK_B if task == keys.TASK_A else keys.TASK_A
+        self._attempts_made[env] += 1
         self._counts[task] += (outcome.success, 1)
-        if not outcome.success:
+        if not outcome.success and not self.ended_by[env]:
             self.ended_by[env] = f"{task}:{outcome.failure}"
+        if task == keys.TASK_B and not self.ended_by[env]:
+            self.cycles[env] += 1
+        if self._attempts_made[env] == 2 * self._max_cycles:
+            self.ended_by[env] = self.ended_by[env] or "max_cycles"
             return None
+        if not outcome.success:
+            return self._reset_to(other, env) if self._continue else None
+        return Assignment(other, self._target(other, env))
+
+    def _target(self, task: str, env: int) -> np.ndarray:
         if task == keys.TASK_A:
-            return Assignment(keys.TASK_B, sample_away_from_goal(self._task, self._rngs[env], 1)[0])
-        self.cycles[env] += 1
-        if self.cycles[env] == self._max_cycles:
-            self.ended_by[env] = "max_cycles"
-            return None
-        return Assignment(keys.TASK_A, np.float32(self._task.goal_xy))
+            return np.float32(self._task.goal_xy)
+        return sample_away_from_goal(self._task, self._rngs[env], 1)[0]
+
+    def _reset_to(self, task: str, env: int) -> Assignment:
+        start = sample_starts(self._task, task, self._rngs[env], 1)
+        return Assignment(task, start.target_xy[0], start.ee_pose[0], start.obj_pose(self._edge)[0])
 
     def metrics(self) -> dict:
         """Rates of both tasks and the distribution of consecutive successes. Attempts in a chain are not independent."""

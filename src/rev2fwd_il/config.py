@@ -127,6 +127,9 @@ class RolloutConfig(Section):
     max_cycles: Count = Field(4, description="A->B cycles a chain may run")
     horizon: Count = Field(240, description="control steps an attempt may take")
     images: bool = Field(False, description="record both cameras")
+    continue_after_failure: bool = Field(
+        False, description="reset after a failure and go on with the other task, for data; metrics still stop there"
+    )
     include_failures: bool = Field(False, description="train on failed attempts too")
     reversed_rollouts: bool = Field(False, description="add replay-proven reversals of the other task's rollouts")
     max_share: Annotated[float, Field(gt=0, lt=1)] = Field(
@@ -225,6 +228,11 @@ def load_config(path: str | Path) -> Config:
 
 def config_from_overrides(assignments: list[str]) -> Config:
     """Config from `section.key=value` strings (value: JSON, or a bare word)."""
+    return with_changes(assignments)
+
+
+def with_changes(assignments: list[str], **sections: dict) -> Config:
+    """Config from `section.key=value` strings, and whole keys of sections that command-line flags set."""
     values: dict = {}
     for assignment in assignments:
         path, separator, text = assignment.partition("=")
@@ -239,4 +247,6 @@ def config_from_overrides(assignments: list[str]) -> Config:
         for parent in parents:
             node = node.setdefault(parent, {})
         node[leaf] = value
-    return make_config(values, "--set")
+    for name, changes in sections.items():
+        values[name] = values.get(name, {}) | changes
+    return make_config(values, "command line")

@@ -4,13 +4,25 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from rev2fwd_il.capture import Recorder
 from rev2fwd_il.config import Config
 from rev2fwd_il.episodes import Episode
+from rev2fwd_il.errors import SimulationError
 from rev2fwd_il.expert import plan_pick_place
-from rev2fwd_il.capture import Recorder
 from rev2fwd_il.seeds import generator
 from rev2fwd_il.sim.cell import Cell
 from rev2fwd_il.tasks import Judge, sample_hand_poses, sample_starts
+
+HOPELESS_ATTEMPTS = 200
+
+
+def give_up_after(attempted: int, successful: int) -> None:
+    """Raises SimulationError when the expert has tried often and never succeeded."""
+    if attempted >= HOPELESS_ATTEMPTS and not successful:
+        raise SimulationError(
+            "the expert never succeeds", expected="successes", found=f"none in {attempted} attempts",
+            do="check task.height_threshold, task.cube_edge and the table region against the robot's reach",
+        )  # fmt: skip
 
 
 def demonstrate(cell: Cell, config: Config, task: str, seed: int, *, images: bool) -> Iterator[Episode]:

@@ -6,12 +6,15 @@ chain starts there. Rates are given at the asked tolerance and at the spec's 5 c
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from rev2fwd_il.config import Config, TaskConfig
+from rev2fwd_il.films import write_mp4
 from rev2fwd_il.learning.inference import ChunkPolicy
 from rev2fwd_il.metrics import rate
+from rev2fwd_il.provenance import CONTROL_HZ
 from rev2fwd_il.rollout import Assignment, Outcome, run_attempts
 from rev2fwd_il.seeds import generator
 from rev2fwd_il.sim.cell import Cell
@@ -78,3 +81,15 @@ def _row(outcome: Outcome) -> dict:
         "final_error_m": outcome.final_error_m,
         "steps": len(outcome.episode),
     }
+
+
+def film_outcomes(cell: Cell, outcomes: list[Outcome], folder: Path, count: int) -> list[Path]:
+    """Films of the first `count` successes and of the first of each kind of failure, up to `count` of them."""
+    successes = [outcome for outcome in outcomes if outcome.success][:count]
+    kinds = {outcome.failure: outcome for outcome in reversed(outcomes) if not outcome.success}
+    paths = []
+    for outcome in [*successes, *list(kinds.values())[:count]]:
+        frames = cell.film(outcome.joint_pos, outcome.episode.obj_pose, outcome.episode.target_xy)
+        label = "success" if outcome.success else outcome.failure
+        paths.append(write_mp4(folder / f"{label}_start{outcome.assignment.index:03d}.mp4", frames, CONTROL_HZ))
+    return paths

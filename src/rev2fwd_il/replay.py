@@ -3,14 +3,15 @@
 Replaying also yields observations that obey forward dynamics, with which the reversed ones can be replaced.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rev2fwd_il.capture import Recorder
 from rev2fwd_il.config import Config
 from rev2fwd_il.episodes import Episode
-from rev2fwd_il.capture import Recorder
+from rev2fwd_il.metrics import rate
 from rev2fwd_il.sim.cell import Cell
 from rev2fwd_il.tasks import Judge
 
@@ -27,7 +28,11 @@ class Verdict:
     residual_m: np.ndarray  # (T,) distance of the replayed hand from the trajectory's
     object_residual_m: np.ndarray  # (T,) distance of the replayed object from the trajectory's
     final_error_m: float  # xy distance of the object from the target
-    replayed: Episode  # the same actions with the observations of the replay
+    replayed: Episode | None  # the same actions with the observations of the replay
+
+    def without_frames(self) -> "Verdict":
+        """The numbers alone, for keeping many."""
+        return replace(self, replayed=None)
 
     @property
     def departure_step(self) -> int | None:
@@ -36,10 +41,37 @@ class Verdict:
         return int(gone[0]) if len(gone) else None
 
 
-def replay(cell: Cell, config: Config, episodes: list[Episode], *, images: bool = False) -> Iterator[Verdict]:
+def replay(cell: Cell, config: Config, episodes: Sequence[Episode], *, images: bool = False) -> Iterator[Verdict]:
     """Execute each episode's actions from its first state, `cell.num_envs` at a time; verdicts in order."""
     for first in range(0, len(episodes), cell.num_envs):
-        yield from _replay_batch(cell, config, episodes[first : first + cell.num_envs], images)
+        last = min(first + cell.num_envs, len(episodes))
+        yield from _replay_batch(cell, config, [episodes[i] for i in range(first, last)], images)
+
+
+def summary(verdicts: list[Verdict]) -> dict:
+    """Success rate, residuals of the hand [m] and final errors of a set of replays; one entry an episode."""
+    residuals = np.concatenate([verdict.residual_m for verdict in verdicts])
+    errors = [verdict.final_error_m for verdict in verdicts if verdict.success]
+    return {
+        "attempted": len(verdicts),
+        "succeeded": sum(verdict.success for verdict in verdicts),
+        "rate": rate(sum(verdict.success for verdict in verdicts), len(verdicts)),
+        "tracking_error_mean_m": float(residuals.mean()),
+        "tracking_error_p99_m": float(np.percentile(residuals, 99)),
+        "tracking_error_max_m": float(residuals.max()),
+        "final_error_median_m": float(np.median(errors)) if errors else None,
+        "episodes": [
+            {
+                "success": bool(verdict.success),
+                "failure": verdict.failure,
+                "tracking_error_mean_m": float(verdict.residual_m.mean()),
+                "tracking_error_max_m": float(verdict.residual_m.max()),
+                "final_error_m": verdict.final_error_m,
+                "first_departure_step": verdict.departure_step,
+            }
+            for verdict in verdicts
+        ],
+    }
 
 
 def _replay_batch(cell: Cell, config: Config, episodes: list[Episode], images: bool) -> list[Verdict]:

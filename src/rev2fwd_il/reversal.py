@@ -67,3 +67,19 @@ def reverse_episode(episode: Episode, target_xy: np.ndarray, lead_steps: int) ->
         action=label_actions(ee_pose, gripper_width, lead_steps),
         target_xy=np.asarray(target_xy, np.float32),
     )
+
+
+def goal_of(episode: Episode) -> np.ndarray:
+    """Where the reversed episode has to put the object: where this one took it from, (2,) [m]."""
+    return episode.obj_pose[0, :2].copy()
+
+
+def check_reversal(episode: Episode, backwards: Episode) -> None:
+    """Raises DataError unless `backwards` has the episode's observations backwards and a gripper label that leads."""
+    for field in ("ee_pose", "obj_pose", "gripper_width"):
+        if not np.array_equal(getattr(backwards, field)[::-1], getattr(episode, field)):
+            raise DataError(f"reversal: {field} is not the original backwards")
+    width, label = backwards.gripper_width, backwards.action[:, 7]
+    middle = (width.max() + width.min()) / 2
+    if (np.flatnonzero(np.diff(label)) > np.flatnonzero(np.diff(width > middle))[: np.count_nonzero(np.diff(label))]).any():
+        raise DataError("reversal: the gripper label follows the fingers instead of leading them")

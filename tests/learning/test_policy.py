@@ -130,7 +130,7 @@ def test_errors_name_the_checkpoint_and_the_features(trained, store, tmp_path):
 
 def test_lerobot_train_takes_a_step_on_the_dataset_offline(dataset, tmp_path):
     command = [
-        sys.executable, "-m", "lerobot.scripts.lerobot_train", "--dataset.repo_id=local/rev2fwd", f"--dataset.root={dataset}",
+        sys.executable, "-m", "lerobot.scripts.lerobot_train", "--dataset.repo_id=local/x", f"--dataset.root={dataset}",
         "--policy.type=diffusion", "--policy.device=cpu", "--policy.push_to_hub=false", "--policy.down_dims=[16,32]",
         "--policy.horizon=16", "--policy.n_action_steps=8", "--steps=1", "--batch_size=4", "--num_workers=0",
         "--save_checkpoint=false", f"--output_dir={tmp_path / 'out'}", "--wandb.enable=false",

@@ -1,9 +1,9 @@
 """LeRobot's diffusion policy and its processors, built from our configuration or loaded from a checkpoint.
 
 Positions are predicted relative to the hand at the newest observation with LeRobot's own pair of steps
-(`relative_actions_processor`, `absolute_actions_processor`), so LeRobot alone can load a checkpoint. Those steps know no
-history: they expect a state (B, 8), where a diffusion policy's batch holds (B, n_obs_steps, 8). `preprocess` therefore
-hands that one step the newest state, and runs all others on the whole batch.
+(`relative_actions_processor`, `absolute_actions_processor`), so LeRobot alone can load a checkpoint. Those steps know
+no history: they expect a state (B, 8), where a diffusion policy's batch holds (B, n_obs_steps, 8). `preprocess`
+therefore hands that one step the newest state, and runs all others on the whole batch.
 """
 
 import contextlib
@@ -91,6 +91,7 @@ def make_policy(config: PolicyConfig, store: FrameStore, stats: dict, device: st
             diffusion_step_embed_dim=config.diffusion_step_embed_dim,
             noise_scheduler_type=config.noise_scheduler_type,
             num_train_timesteps=config.num_train_timesteps,
+            prediction_type=config.prediction_type,
             num_inference_steps=config.num_inference_steps,
             crop_shape=crop,
             pretrained_backbone_weights=None,  # nothing is downloaded
@@ -124,11 +125,9 @@ def preprocess(preprocessor: PolicyProcessorPipeline, batch: dict[str, Tensor]) 
     transition = batch_to_transition(batch)
     for step in preprocessor.steps:
         if isinstance(step, RelativeActionsProcessorStep):
-            newest = transition.copy()
-            newest[TransitionKey.OBSERVATION] = {
-                keys.OBS_STATE: transition[TransitionKey.OBSERVATION][keys.OBS_STATE][:, -1]
-            }
-            transition[TransitionKey.ACTION] = step(newest)[TransitionKey.ACTION]
+            newest = {keys.OBS_STATE: transition[TransitionKey.OBSERVATION][keys.OBS_STATE][:, -1]}
+            converted = step(transition | {TransitionKey.OBSERVATION: newest})
+            transition[TransitionKey.ACTION] = converted[TransitionKey.ACTION]
         else:
             transition = step(transition)
     return transition_to_batch(transition)
@@ -146,7 +145,7 @@ def load_bundle(path: str | Path, device: str = "cpu") -> PolicyBundle:
         raise CheckpointError(
             f"Policy checkpoint not found: {path}", expected="a pretrained_model folder with config.json and weights",
             found=f"no {', '.join(missing)}" if path.is_dir() else "no such folder",
-            do="make sure the initial training completed; the path ends in checkpoints/checkpoints/last/pretrained_model",
+            do="make sure the initial training completed; the path ends in checkpoints/last/pretrained_model",
         )  # fmt: skip
     try:
         config = DiffusionConfig.from_pretrained(path, local_files_only=True)

@@ -112,10 +112,8 @@ class _Loop:
         self.step, self.loss = 0, float("nan")
         self.settings = _settings(run, accelerator.num_processes)
         self.snapshot = checkpoint.snapshot_path(run.out)
-        state = (
-            checkpoint.load_snapshot(self.snapshot, self.settings) if run.resume and self.snapshot.exists() else None
-        )
-        if state:
+        if run.resume and self.snapshot.exists():
+            state = checkpoint.load_snapshot(self.snapshot, self.settings)
             self.step = state["step"]
             bundle.policy.load_state_dict(state["weights"])
             self.average.load(state["average"])

@@ -1,0 +1,58 @@
+"""Collect demonstrations of Task B with the state-machine expert, all environments at once. Successes are kept."""
+
+from rev2fwd_il.cli import make_parser, run
+
+
+def _parser():
+    parser = make_parser(__doc__)
+    parser.add_argument("--out", required=True, help="dataset to write (.npz)")
+    parser.add_argument("--task", choices=["A", "B"], default="B", help="A is the forward control of the experiment")
+    parser.add_argument("--num_episodes", type=int, default=100, help="successful episodes to record")
+    parser.add_argument("--num_envs", type=int, default=32, help="environments side by side")
+    parser.add_argument("--horizon", type=int, default=400, help="longest episode [control steps]")
+    parser.add_argument("--image_width", type=int, default=64, help="both cameras [px]")
+    parser.add_argument("--image_height", type=int, default=64, help="both cameras [px]")
+    parser.add_argument("--goal_xy", type=float, nargs=2, default=[0.5, 0.0], help="fixed goal [m]")
+    parser.add_argument("--headless", action="store_true", help="run without a viewer")
+    return parser
+
+
+def main(args) -> None:
+    from tqdm import tqdm
+
+    from rev2fwd_il.config import with_changes
+    from rev2fwd_il.demonstration import demonstrate, give_up_after
+    from rev2fwd_il.episodes import EpisodeWriter
+    from rev2fwd_il.provenance import made_by
+    from rev2fwd_il.sim.cell import Cell
+    from rev2fwd_il.sim.launch import simulation
+
+    config = with_changes(
+        args.settings,
+        task={"goal_xy": args.goal_xy},
+        sim={"image_width": args.image_width, "image_height": args.image_height},
+    )
+    meta = made_by(config, task=args.task, seed=args.seed, kind="demonstrations")
+    images = config.demos.images
+    attempted = 0
+    with (
+        EpisodeWriter(args.out, meta) as writer,
+        simulation(config, args.num_envs, cameras=images, seed=args.seed, headless=args.headless) as (env, watch),
+        tqdm(total=args.num_episodes, desc=f"expert, task {args.task}", unit="episode") as progress,
+    ):
+        cell = Cell(env, watch, config)
+        for episode in demonstrate(cell, config, args.task, args.seed, images=images):
+            attempted += 1
+            if episode.success and len(episode) <= args.horizon:
+                writer.add(episode)
+                progress.update()
+            if len(writer) == args.num_episodes:
+                break
+            give_up_after(attempted, len(writer))
+        cell.close()
+        writer.meta |= {"attempted": attempted, "successful": len(writer)}
+    print(f"{args.out}: {args.num_episodes} episodes of {attempted} attempts")
+
+
+if __name__ == "__main__":
+    run(main, _parser())

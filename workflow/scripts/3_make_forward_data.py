@@ -1,0 +1,55 @@
+"""Reverse Task B demonstrations in time into Task A data (NPZ), or convert a dataset to LeRobot v3 (a folder).
+
+    --out data/reversed_A_circle.npz   reverses;   --out data/lerobot_B_circle   converts
+"""
+
+from rev2fwd_il.cli import make_parser, run
+
+
+def _parser():
+    parser = make_parser(__doc__)
+    parser.add_argument("--input", required=True, help="dataset of Task B (.npz)")
+    parser.add_argument("--out", required=True, help=".npz: time reversal; a folder: LeRobot v3")
+    parser.add_argument("--success_only", action="store_true", help="leave out episodes that failed")
+    parser.add_argument("--verify", action="store_true", help="check the result against the input before it is kept")
+    return parser
+
+
+def main(args) -> None:
+    from rev2fwd_il.config import config_from_overrides
+    from rev2fwd_il.episodes import EpisodeDataset
+
+    config = config_from_overrides(args.settings)
+    source = EpisodeDataset(args.input)
+    if args.out.endswith(".npz"):
+        _reverse(args, config, source)
+    else:
+        from rev2fwd_il.learning.conversion import convert
+
+        convert([args.input], args.out, images=source.has_images, include_failures=not args.success_only)
+        print(f"{args.out}: LeRobot dataset of {args.input}")
+
+
+def _reverse(args, config, source) -> None:
+    from tqdm import tqdm
+
+    from rev2fwd_il.episodes import EpisodeWriter
+    from rev2fwd_il.provenance import made_by
+    from rev2fwd_il.reversal import check_reversal, goal_of, reverse_episode
+
+    task = "A" if source.meta.get("task") == "B" else "B"
+    meta = made_by(config, task=task, seed=args.seed, kind="reversed", parents=[args.input])
+    with EpisodeWriter(args.out, meta) as writer:
+        for episode in tqdm(source, desc="reverse", unit="episode", total=len(source)):
+            if args.success_only and not episode.success:
+                continue
+            backwards = reverse_episode(episode, goal_of(episode), config.reversal.gripper_lead_steps)
+            if args.verify:
+                check_reversal(episode, backwards)
+            writer.add(backwards)
+        count = len(writer)
+    print(f"{args.out}: {count} reversed episodes")
+
+
+if __name__ == "__main__":
+    run(main, _parser())

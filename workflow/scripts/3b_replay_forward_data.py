@@ -1,0 +1,55 @@
+"""Execute every reversed trajectory in the simulator, open loop from its first state; keep those that do the task."""
+
+from rev2fwd_il.cli import make_parser, run
+
+
+def _parser():
+    parser = make_parser(__doc__)
+    parser.add_argument("--input", required=True, help="dataset to replay (.npz)")
+    parser.add_argument("--out", required=True, help="dataset of what succeeded (.npz)")
+    parser.add_argument("--out_report", required=True, help="verdicts (.json)")
+    parser.add_argument("--num_envs", type=int, default=64, help="environments side by side")
+    parser.add_argument("--headless", action="store_true", help="run without a viewer")
+    return parser
+
+
+def main(args) -> None:
+    from pathlib import Path
+
+    from tqdm import tqdm
+
+    from rev2fwd_il.config import config_from_overrides
+    from rev2fwd_il.episodes import EpisodeDataset, EpisodeWriter
+    from rev2fwd_il.errors import DataError
+    from rev2fwd_il.json_files import write_json
+    from rev2fwd_il.provenance import made_by
+    from rev2fwd_il.replay import replay, summary
+    from rev2fwd_il.sim.cell import Cell
+    from rev2fwd_il.sim.launch import simulation
+
+    config = config_from_overrides(args.settings)
+    source = EpisodeDataset(args.input)
+    as_replayed = config.reversal.observations == "replayed"
+    images = as_replayed and source.has_images
+    meta = made_by(config, task=source.meta.get("task"), seed=args.seed, kind="replayed", parents=[args.input])
+    verdicts = []
+    with (
+        EpisodeWriter(args.out, meta) as writer,
+        simulation(config, args.num_envs, cameras=images, seed=args.seed, headless=args.headless) as (env, watch),
+    ):
+        cell = Cell(env, watch, config)
+        episodes = replay(cell, config, source, images=images)
+        for episode, verdict in zip(source, tqdm(episodes, desc="replay", unit="episode", total=len(source))):
+            verdicts.append(verdict.without_frames())
+            if verdict.success:
+                writer.add(verdict.replayed if as_replayed else episode)
+        cell.close()
+        if not len(writer):
+            raise DataError(f"{args.input}: no trajectory does the task when replayed", do="see docs/decisions.md")
+        kept = len(writer)
+    write_json(Path(args.out_report), summary(verdicts))
+    print(f"{args.out}: {kept} of {len(verdicts)} trajectories do the task")
+
+
+if __name__ == "__main__":
+    run(main, _parser())

@@ -1,0 +1,56 @@
+"""Evaluate one policy on one task: independent episodes from fixed, seeded starts, all environments at once."""
+
+from rev2fwd_il.cli import make_parser, run
+
+
+def _parser():
+    parser = make_parser(__doc__)
+    parser.add_argument("--checkpoint", required=True, help="folder pretrained_model of a checkpoint")
+    parser.add_argument("--task", required=True, choices=["A", "B"])
+    parser.add_argument("--out_dir", required=True, help="metrics.json and videos/ go here")
+    parser.add_argument("--num_episodes", type=int, default=200)
+    parser.add_argument("--num_envs", type=int, default=64, help="environments side by side")
+    parser.add_argument("--horizon", type=int, default=400, help="longest attempt [control steps]")
+    parser.add_argument("--distance_threshold", type=float, default=0.05, help="tolerance [m]")
+    parser.add_argument("--n_action_steps", type=int, help="actions executed before re-planning (default: the policy's)")
+    parser.add_argument("--headless", action="store_true", help="run without a viewer")
+    return parser
+
+
+def main(args) -> None:
+    from pathlib import Path
+
+    from tqdm import tqdm
+
+    from rev2fwd_il.config import with_changes
+    from rev2fwd_il.evaluation import evaluate, film_outcomes, summary
+    from rev2fwd_il.json_files import write_json
+    from rev2fwd_il.learning.inference import load_policy
+    from rev2fwd_il.sim.cell import Cell
+    from rev2fwd_il.sim.launch import simulation
+
+    config = with_changes(args.settings, task={"distance_threshold": args.distance_threshold})
+    policy = load_policy(args.checkpoint, config.train.device, config.policy.num_inference_steps, args.n_action_steps)
+    num_envs = min(args.num_envs, args.num_episodes)
+    films = config.evaluation.videos
+    cameras = policy.uses_images or films > 0
+    with simulation(config, num_envs, cameras=cameras, seed=args.seed, headless=args.headless) as (env, watch):
+        cell = Cell(env, watch, config)
+        attempts = evaluate(
+            cell, config, policy, args.task, episodes=args.num_episodes, horizon=args.horizon, seed=args.seed
+        )
+        outcomes = list(tqdm(attempts, desc=f"evaluate {args.task}", unit="episode", total=args.num_episodes))
+        result = summary(outcomes, args.distance_threshold)
+        film_outcomes(cell, outcomes, Path(args.out_dir) / "videos", films)
+        cell.close()
+    result |= {"task": args.task, "checkpoint": args.checkpoint, "seed": args.seed, "horizon": args.horizon}
+    write_json(Path(args.out_dir) / "metrics.json", result)
+    low, high = result["wilson_95"]
+    print(
+        f"task {args.task}: {result['successes']} of {result['num_episodes']} within {args.distance_threshold} m, "
+        f"95 % interval {low:.3f} to {high:.3f}; failures {result['failures']}"
+    )
+
+
+if __name__ == "__main__":
+    run(main, _parser())

@@ -1,0 +1,73 @@
+"""Alternate A -> B -> A -> B ... without reset until the first failure, and keep the rollouts of both tasks.
+
+`--num_envs` chains run side by side, each until its own first failure; 1 is one arm in one environment.
+"""
+
+from rev2fwd_il.cli import make_parser, run
+
+
+def _parser():
+    parser = make_parser(__doc__)
+    parser.add_argument("--policy_A", required=True, help="checkpoint of Task A (folder pretrained_model)")
+    parser.add_argument("--policy_B", required=True, help="checkpoint of Task B (folder pretrained_model)")
+    parser.add_argument("--out_A", default="data/rollout_A_iter.npz", help="rollouts of Task A")
+    parser.add_argument("--out_B", default="data/rollout_B_iter.npz", help="rollouts of Task B")
+    parser.add_argument("--out_metrics", help="metrics (.json)")
+    parser.add_argument("--max_cycles", type=int, default=50, help="A->B cycles a chain may run")
+    parser.add_argument("--horizon", type=int, default=400, help="longest attempt [control steps]")
+    parser.add_argument("--height_threshold", type=float, default=0.15, help="lowest z that counts as lifted [m]")
+    parser.add_argument("--distance_threshold", type=float, default=0.05, help="largest xy error that counts [m]")
+    parser.add_argument("--goal_xy", type=float, nargs=2, default=[0.5, 0.0], help="fixed goal, the green marker [m]")
+    parser.add_argument("--num_envs", type=int, default=1, help="chains side by side")
+    parser.add_argument("--headless", action="store_true", help="run without a viewer")
+    return parser
+
+
+def main(args) -> None:
+    from pathlib import Path
+
+    from tqdm import tqdm
+
+    from rev2fwd_il.alternating import Chains
+    from rev2fwd_il.config import with_changes
+    from rev2fwd_il.episodes import EpisodeWriter
+    from rev2fwd_il.json_files import write_json
+    from rev2fwd_il.learning.inference import load_policy
+    from rev2fwd_il.provenance import made_by
+    from rev2fwd_il.rollout import run_attempts
+    from rev2fwd_il.sim.cell import Cell
+    from rev2fwd_il.sim.launch import simulation
+
+    thresholds = {"height_threshold": args.height_threshold, "distance_threshold": args.distance_threshold}
+    config = with_changes(args.settings, task={**thresholds, "goal_xy": args.goal_xy})
+    paths = {"A": args.policy_A, "B": args.policy_B}
+    policies = {t: load_policy(p, config.train.device, config.policy.num_inference_steps) for t, p in paths.items()}
+    images = config.rollout.images
+    cameras = images or any(policy.uses_images for policy in policies.values()) or not args.headless
+    chains = Chains(config, args.num_envs, args.max_cycles, args.seed)
+    metas = {t: made_by(config, task=t, seed=args.seed, kind="rollouts", parents=[paths[t]]) for t in paths}
+    with (
+        EpisodeWriter(args.out_A, metas["A"]) as writer_a,
+        EpisodeWriter(args.out_B, metas["B"]) as writer_b,
+        simulation(config, args.num_envs, cameras=cameras, seed=args.seed, headless=args.headless) as (env, watch),
+        tqdm(total=args.num_envs * args.max_cycles, desc="alternate", unit="cycle") as progress,
+    ):
+        cell, writers = Cell(env, watch, config), {"A": writer_a, "B": writer_b}
+        for outcome in run_attempts(
+            cell, config, policies, chains.assign, horizon=args.horizon, seed=args.seed, images=images
+        ):
+            writers[outcome.assignment.task].add(outcome.episode)
+            progress.update(outcome.success and outcome.assignment.task == "B")
+        cell.close()
+    metrics = chains.metrics() | vars(args)
+    if args.out_metrics:
+        write_json(Path(args.out_metrics), metrics)
+    consecutive = metrics["consecutive_success"]
+    print(f"consecutive_success: mean {consecutive['mean']:.2f}, median {consecutive['median']}, {consecutive['max']} at most")
+    for task in paths:
+        counts = metrics[task]
+        print(f"{task}_success_rate: {counts['successes']} of {counts['attempts']}")
+
+
+if __name__ == "__main__":
+    run(main, _parser())
