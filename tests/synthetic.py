@@ -7,7 +7,7 @@ import numpy as np
 from rev2fwd_il.episodes import Episode, EpisodeWriter
 
 META = {"task": "B", "fps": 30.0, "seed": 0}
-DOWN = np.array([0.0, 1.0, 0.0, 0.0])
+DOWN = np.array([1.0, 0.0, 0.0, 0.0])
 
 
 def make_episode(seed: int, *, size: int = 0, success: bool = True) -> Episode:

@@ -8,7 +8,8 @@ from synthetic import make_episode, write_dataset
 from tiny import tiny_config
 
 from rev2fwd_il.learning.conversion import Source, convert
-from rev2fwd_il.learning.train import TrainingRun, train
+from rev2fwd_il.learning.train import train
+from rev2fwd_il.learning.training_run import TrainingRun
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -18,7 +18,8 @@ from rev2fwd_il.learning.checkpoint import check_output, last_checkpoint, snapsh
 from rev2fwd_il.learning.conversion import ROLLOUT, Source, convert
 from rev2fwd_il.learning.inference import load_policy
 from rev2fwd_il.learning.optimization import lr_at
-from rev2fwd_il.learning.train import TrainingRun, train
+from rev2fwd_il.learning.train import train
+from rev2fwd_il.learning.training_run import TrainingRun
 from rev2fwd_il.learning.windows import cut_windows, load_frames
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
@@ -109,10 +110,10 @@ def test_a_policy_that_sees_trains_and_plans(pictures, tmp_path):
 
 
 def test_a_small_network_learns_one_episode(data, original, tmp_path):
-    """After two hundred steps the plan follows the demonstration: normalisation, history and horizon line up."""
+    """After three hundred steps the plan follows the demonstration: normalisation, history and horizon line up."""
     convert([Source(write_dataset(tmp_path / "one.npz", [make_episode(0)]))], tmp_path / "data")
     config = tiny_config({"down_dims": [32, 64]}, batch_size=64, ema_decay=0.95, save_every=1000)
-    policy = load_policy(train(TrainingRun(tmp_path / "data", tmp_path / "run", config, 200, 3e-3)))
+    policy = load_policy(train(TrainingRun(tmp_path / "data", tmp_path / "run", config, 300, 3e-3)))
     store = load_frames(tmp_path / "data")
     windows = cut_windows(store, torch.arange(20, len(store) - 8, 10), 2, 16, policy.observation_keys)
     plan = policy.plan(windows, torch.Generator().manual_seed(0))

@@ -10,7 +10,8 @@ from accelerate import Accelerator
 from rev2fwd_il.config import Config, config_from_overrides
 from rev2fwd_il.errors import Rev2FwdError
 from rev2fwd_il.learning.conversion import Source, check_sources, convert
-from rev2fwd_il.learning.train import TrainingRun, make_accelerator, train
+from rev2fwd_il.learning.train import make_accelerator, train
+from rev2fwd_il.learning.training_run import TrainingRun
 
 DATASET_FOLDER = "lerobot_dataset"
 # flag -> setting it stands for; a flag that is left out leaves the setting as --set or the default has it

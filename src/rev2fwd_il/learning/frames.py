@@ -81,7 +81,7 @@ class EpisodeTables:
             keys.OBS_ENVIRONMENT_STATE: features.environment_state(
                 episode.ee_pose, episode.obj_pose, episode.target_xy
             ),
-            keys.ACTION: features.action(episode.action),
+            keys.ACTION: np.asarray(episode.action, np.float32),
             "timestamp": (np.arange(length) / self.meta.fps).astype(np.float32),
             "frame_index": np.arange(length),
             "episode_index": np.full(length, self.meta.total_episodes),

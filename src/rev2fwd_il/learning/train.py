@@ -8,7 +8,6 @@ P x batch_size. Accelerate averages the gradients; process 0 writes.
 """
 
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -16,31 +15,16 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from rev2fwd_il import seeds
-from rev2fwd_il.config import Config
 from rev2fwd_il.errors import ConfigError, Rev2FwdError
 from rev2fwd_il.learning import checkpoint
-from rev2fwd_il.learning.conversion import read_sidecar
 from rev2fwd_il.learning.normalization import make_stats
 from rev2fwd_il.learning.optimization import MAX_GRADIENT_NORM, WeightAverage, lr_at, make_optimizer
 from rev2fwd_il.learning.policy import PolicyBundle, check_fits, load_bundle, make_policy, observation_keys, preprocess
 from rev2fwd_il.learning.progress import Progress
+from rev2fwd_il.learning.training_run import TrainingRun
 from rev2fwd_il.learning.windows import FrameStore, WindowSampler, cut_windows, load_frames
 
 LOG_EVERY = 20  # steps between reading the loss back, which on a GPU waits for it
-
-
-@dataclass(frozen=True)
-class TrainingRun:
-    """What one call of `train` is to do. `steps` counts this run only; a finetune adds them to its parent's."""
-
-    dataset: Path
-    out: Path
-    config: Config
-    steps: int
-    lr: float
-    parent: Path | None = None
-    resume: bool = False
-    stop_after: int | None = field(default=None, repr=False)  # leave after that step, as if killed (tests)
 
 
 def make_accelerator(device: str) -> Accelerator:
@@ -70,7 +54,13 @@ def train(run: TrainingRun, accelerator: Accelerator | None = None) -> Path | No
     if not loop.run_steps():
         return None
     loop.average.copy_to_model()
-    record = _record(run, total_steps, loop, accelerator.num_processes, time.perf_counter() - started)
+    record = run.record(
+        accelerator.num_processes,
+        total_steps,
+        rollout_share=sampler.share,
+        final_loss=loop.loss,
+        seconds=round(time.perf_counter() - started, 1),
+    )
     written = checkpoint.step_checkpoint(run.out, total_steps)
     if accelerator.is_main_process:
         checkpoint.write_checkpoint(run.out, bundle, record)
@@ -110,7 +100,7 @@ class _Loop:
         self.average = WeightAverage(bundle.policy, self.config.ema_decay)
         optimizer = make_optimizer(bundle.policy.parameters(), self.config, run.lr)
         self.step, self.loss = 0, float("nan")
-        self.settings = _settings(run, accelerator.num_processes)
+        self.settings = run.settings(accelerator.num_processes)
         self.snapshot = checkpoint.snapshot_path(run.out)
         if run.resume and self.snapshot.exists():
             state = checkpoint.load_snapshot(self.snapshot, self.settings)
@@ -178,29 +168,3 @@ class _Loop:
             "optimizer": self.optimizer.state_dict(),
         }
         checkpoint.save_snapshot(self.snapshot, state)
-
-
-def _settings(run: TrainingRun, processes: int) -> dict:
-    """What must be the same for a resume to continue the same training; plain values only."""
-    ignored = {"device", "save_every", "num_processes", "steps", "finetune_steps", "lr", "finetune_lr"}
-    fingerprints = [entry["fingerprint"] for entry in read_sidecar(run.dataset)["sources"]]
-    return {
-        "steps": run.steps, "lr": run.lr, "seed": run.config.seed, "processes": processes, "data": fingerprints,
-        "parent": str(run.parent.resolve()) if run.parent else None,
-        "policy": run.config.policy.model_dump(mode="json"),
-        "train": run.config.train.model_dump(mode="json", exclude=ignored),
-        "max_share": run.config.rollout.max_share,
-    }  # fmt: skip
-
-
-def _record(run: TrainingRun, total_steps: int, loop: _Loop, processes: int, seconds: float) -> dict:
-    """training.json: what made this checkpoint."""
-    return {
-        **_settings(run, processes),
-        "total_steps": total_steps,
-        "data": read_sidecar(run.dataset)["sources"],
-        "rollout_share": loop.sampler.share,
-        "effective_batch_size": processes * run.config.train.batch_size,
-        "final_loss": loop.loss,
-        "seconds": round(seconds, 1),
-    }

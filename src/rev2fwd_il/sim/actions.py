@@ -55,8 +55,8 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
         )
         step, velocity = self._joint_motion(error, line / self._control_dt)
         joint_pos = self._asset.data.joint_pos.torch[:, self._joint_ids]
-        self._asset.set_joint_position_target_index(target=joint_pos + step, joint_ids=self._joint_ids)
-        self._asset.set_joint_velocity_target_index(target=velocity, joint_ids=self._joint_ids)
+        self._asset.actuators.target_command.set_position_index(value=joint_pos + step, joint_ids=self._joint_ids)
+        self._asset.actuators.target_command.set_velocity_index(value=velocity, joint_ids=self._joint_ids)
 
     def reset(self, env_ids: Sequence[int] | None = None) -> None:
         super().reset(env_ids)

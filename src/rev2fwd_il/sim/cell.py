@@ -132,5 +132,5 @@ class Cell:
     def _write_joints(self, ids: torch.Tensor, joints: torch.Tensor) -> None:
         self._robot.write_joint_position_to_sim_index(position=joints, env_ids=ids)
         self._robot.write_joint_velocity_to_sim_index(velocity=torch.zeros_like(joints), env_ids=ids)
-        self._robot.set_joint_position_target_index(target=joints, env_ids=ids)
-        self._robot.set_joint_velocity_target_index(target=torch.zeros_like(joints), env_ids=ids)
+        self._robot.actuators.target_command.set_position_index(value=joints, env_ids=ids)
+        self._robot.actuators.target_command.set_velocity_index(value=torch.zeros_like(joints), env_ids=ids)

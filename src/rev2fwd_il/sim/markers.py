@@ -25,3 +25,4 @@ class TargetMarkers:
         ids = torch.as_tensor(env_ids, dtype=torch.long)
         xy_w = torch.as_tensor(xy, dtype=torch.float32, device=self._origins.device) + self._origins[ids, :2]
         self._transforms[self._shapes[ids], :2] = xy_w
+        NewtonManager._mark_transforms_changed()  # or the next picture still shows the old place

@@ -1,0 +1,21 @@
+"""One real simulation for all tests here: Isaac Lab takes seconds to start, and a process holds one scene at a time."""
+
+import pytest
+
+from rev2fwd_il.config import Config
+
+NUM_ENVS = 6
+
+
+@pytest.fixture(scope="session")
+def config():
+    return Config()
+
+
+@pytest.fixture(scope="session")
+def cell(config):
+    from rev2fwd_il.sim.cell import Cell
+    from rev2fwd_il.sim.launch import simulation
+
+    with simulation(config, NUM_ENVS, cameras=True) as (env, watch):
+        yield Cell(env, watch, config)

@@ -1,0 +1,133 @@
+"""The real simulator: placing, tracking, cameras, markers, reproducibility."""
+
+import numpy as np
+import pytest
+
+from rev2fwd_il.errors import SimulationError
+from rev2fwd_il.seeds import generator
+from rev2fwd_il.tasks import object_pose_on_table, sample_starts
+
+
+@pytest.fixture
+def starts(config, cell):
+    return sample_starts(config.task, "B", generator(0, "cell test"), cell.num_envs)
+
+
+def reset(cell, starts):
+    everyone = np.arange(cell.num_envs)
+    cell.show_target(everyone, starts.target_xy)
+    return cell.reset(everyone, starts.ee_pose, starts.obj_pose(0.04))
+
+
+def test_a_reset_puts_hand_object_and_fingers_where_it_was_told(cell, starts):
+    observation = reset(cell, starts)
+    np.testing.assert_allclose(observation.ee_pose, starts.ee_pose, atol=5e-4)
+    np.testing.assert_allclose(observation.obj_pose, starts.obj_pose(0.04), atol=1e-4)
+    np.testing.assert_allclose(observation.gripper_width, 0.08, atol=1e-4)
+
+
+def test_a_reset_of_some_leaves_the_others_alone(cell, starts):
+    before = reset(cell, starts)
+    some = np.array([1, 4])
+    after = cell.reset(some, starts.ee_pose[some], object_pose_on_table([[0.4, 0.2], [0.6, -0.2]], 0.04))
+    others = np.setdiff1d(np.arange(cell.num_envs), some)
+    np.testing.assert_array_equal(after.obj_pose[others], before.obj_pose[others])
+    np.testing.assert_allclose(after.obj_pose[some, :2], [[0.4, 0.2], [0.6, -0.2]], atol=1e-4)
+
+
+def test_the_hand_is_where_it_was_commanded_to_be(cell, starts):
+    observation = reset(cell, starts)
+    command = np.concatenate([observation.ee_pose, np.ones((cell.num_envs, 1))], 1)
+    errors = []
+    for _ in range(25):
+        command[:, 2] -= 0.005
+        observation = cell.step(command)
+        errors.append(np.linalg.norm(observation.ee_pose[:, :3] - command[:, :3], axis=1).max())
+    assert np.mean(errors[8:]) < 0.002
+
+
+def test_quaternions_are_w_first_and_canonical(cell, starts):
+    observation = reset(cell, starts)
+    assert (observation.ee_pose[:, 3] > 0.98).all() and (observation.obj_pose[:, 3] > 0.99).all()
+
+
+def test_the_same_commands_give_the_same_bytes(cell, starts):
+    def run():
+        observation = reset(cell, starts)
+        command = np.concatenate([observation.ee_pose, -np.ones((cell.num_envs, 1))], 1)
+        for _ in range(6):
+            command[:, 2] -= 0.004
+            observation = cell.step(command)
+        return np.concatenate([observation.ee_pose, observation.obj_pose, observation.gripper_width[:, None]], 1)
+
+    np.testing.assert_array_equal(run(), run())
+
+
+def test_the_recorded_step_is_the_eager_step(cell, starts, monkeypatch):
+    from rev2fwd_il.sim.physics import NewtonRecordedMJWarpManager as Manager
+
+    def run():
+        observation = reset(cell, starts)
+        command = np.concatenate([observation.ee_pose, np.ones((cell.num_envs, 1))], 1)
+        for _ in range(4):
+            command[:, 2] -= 0.006
+            observation = cell.step(command)
+        return observation
+
+    recorded = run()
+    assert Manager._recording is not None
+    monkeypatch.setattr(Manager, "_replay", classmethod(lambda cls, simulate: simulate()))
+    eager = run()
+    np.testing.assert_array_equal(recorded.ee_pose, eager.ee_pose)
+    np.testing.assert_array_equal(recorded.obj_pose, eager.obj_pose)
+
+
+def test_an_unreachable_hand_pose_is_refused(cell, starts):
+    far = starts.ee_pose[:1].copy()
+    far[:, 0] = 1.6
+    with pytest.raises(SimulationError, match="cannot reach"):
+        cell.reset(np.array([0]), far, starts.obj_pose(0.04)[:1])
+
+
+def red_pixels(picture):
+    r, g, b = picture[..., 0].astype(int), picture[..., 1].astype(int), picture[..., 2].astype(int)
+    return (r > 2 * g) & (r > 2 * b)
+
+
+def test_cameras_show_the_moment_and_the_markers(cell, starts):
+    reset(cell, starts)
+    table, wrist = cell.images()
+    size = (cell.num_envs, cell.config.sim.image_height, cell.config.sim.image_width, 3)
+    assert table.shape == wrist.shape == size and table.dtype == np.uint8
+    assert table.std() > 5 and wrist.std() > 5
+    assert all(red_pixels(picture).any() for picture in table)
+    np.testing.assert_array_equal(table, cell.images()[0])
+
+
+def test_the_red_marker_moves_with_the_target(cell, starts):
+    reset(cell, starts)
+    centres = []
+    for y in (-0.2, 0.2):
+        cell.show_target(np.arange(cell.num_envs), np.tile([0.5, y], (cell.num_envs, 1)))
+        columns = np.argwhere(red_pixels(cell.images()[0][0]))[:, 1]
+        centres.append(columns.mean())
+    assert abs(centres[0] - centres[1]) > 10
+
+
+def test_the_wrist_camera_moves_with_the_hand(cell, starts):
+    observation = reset(cell, starts)
+    before = cell.images()[1]
+    command = np.concatenate([observation.ee_pose, np.ones((cell.num_envs, 1))], 1)
+    for _ in range(15):
+        command[:, 2] -= 0.008
+        cell.step(command)
+    assert np.abs(cell.images()[1].astype(int) - before).mean() > 2
+
+
+def test_a_film_shows_one_frame_a_state(cell, starts):
+    observation = reset(cell, starts)
+    joints = np.repeat(cell.joint_pos()[:1], 8, 0)
+    joints[:, 0] += np.linspace(0, 0.3, 8)
+    frames = cell.film(joints, np.repeat(observation.obj_pose[:1], 8, 0), starts.target_xy[0])
+    assert len(frames) == 8 and frames.dtype == np.uint8
+    assert all((a != b).any() for a, b in zip(frames, frames[1:]))
