@@ -2,11 +2,11 @@
 
     python assets/generate_panda.py            # rewrites assets/panda.usda
 
-Kinematics, limits: Franka's published DH table and data sheet. Masses and inertias: Gaz et al., "Dynamic Identification
-of the Franka Emika Panda Robot with Retrieval of Feasible Parameters", RA-L 2019. Only the hand and one box pad a
-finger collide: everything else is visual, since every collider costs solver time and the arm meets nothing but the cube.
-Units: m, kg, rad here; USD wants degrees for revolute joints. Frames: link frames after the DH table; `hand` is Franka's
-hand frame, its z axis pointing at the fingertips.
+Kinematics, limits: Franka's published DH table and data sheet. Masses and inertias: Gaz et al., "Dynamic
+Identification of the Franka Emika Panda Robot with Retrieval of Feasible Parameters", RA-L 2019. Only the hand and one
+box pad a finger collide: all else is visual, since each collider costs solver time and the arm meets only the cube.
+Identification of the Franka Emika Panda Robot with Retrieval of Feasible Parameters", RA-L 2019. Only hand and one
+box pad a finger collide: all else is visual, since each collider costs solver time and the arm meets only the cube.
 """
 
 from pathlib import Path
@@ -31,11 +31,27 @@ INERTIA = {
     "link0": (0.629769, (-0.041018, -0.00014, 0.049974), (0.00315, 0.00388, 0.004285, 8.29e-7, 0.00015, 8.23e-6)),
     "link1": (4.970684, (0.003875, 0.002081, -0.04762), (0.70337, 0.70661, 0.009117, -0.000139, 0.006772, 0.019169)),
     "link2": (0.646926, (-0.003141, -0.02872, 0.003495), (0.007962, 0.02811, 0.025995, -0.003925, 0.010254, 0.000704)),
-    "link3": (3.228604, (0.027518, 0.039252, -0.066502), (0.037242, 0.036155, 0.01083, -0.004761, -0.011396, -0.012805)),
+    "link3": (
+        3.228604,
+        (0.027518, 0.039252, -0.066502),
+        (0.037242, 0.036155, 0.01083, -0.004761, -0.011396, -0.012805),
+    ),
     "link4": (3.587895, (-0.05317, 0.104419, 0.027454), (0.025853, 0.019552, 0.028323, 0.007796, -0.001332, 0.008641)),
-    "link5": (1.225946, (-0.011953, 0.041065, -0.038437), (0.035549, 0.029474, 0.008627, -0.002117, -0.004037, 0.000229)),
-    "link6": (1.666555, (0.060149, -0.014117, -0.010517), (0.001964, 0.004354, 0.005433, 0.000109, -0.001158, 0.000341)),
-    "link7": (0.735522, (0.010517, -0.004252, 0.061597), (0.012516, 0.010027, 0.004815, -0.000428, -0.001196, -0.000741)),
+    "link5": (
+        1.225946,
+        (-0.011953, 0.041065, -0.038437),
+        (0.035549, 0.029474, 0.008627, -0.002117, -0.004037, 0.000229),
+    ),
+    "link6": (
+        1.666555,
+        (0.060149, -0.014117, -0.010517),
+        (0.001964, 0.004354, 0.005433, 0.000109, -0.001158, 0.000341),
+    ),
+    "link7": (
+        0.735522,
+        (0.010517, -0.004252, 0.061597),
+        (0.012516, 0.010027, 0.004815, -0.000428, -0.001196, -0.000741),
+    ),
     "hand": (0.73, (-0.01, 0, 0.03), (0.001, 0.0025, 0.0017, 0, 0, 0)),
     "leftfinger": (0.015, (0, 0, 0.02), (2.375e-6, 2.375e-6, 7.5e-7, 0, 0, 0)),
     "rightfinger": (0.015, (0, 0, 0.02), (2.375e-6, 2.375e-6, 7.5e-7, 0, 0, 0)),

@@ -24,7 +24,7 @@ rule collect:
         image_height=settings.sim.image_height,
         goal_xy=settings.task.goal_xy,
         seed=settings.seed,
-        settings=set_arguments("task", "sim", "demos"),
+        settings=set_arguments("task", "sim", "plant", "demos"),
     conda:
         "../envs/work.yaml"
     shell:
@@ -54,7 +54,7 @@ rule reverse:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        settings=set_arguments("reversal.gripper_lead_steps"),
+        settings=set_arguments("reversal.gripper_lead_steps", "reversal.gripper_label"),
     conda:
         "../envs/work.yaml"
     shell:
@@ -82,7 +82,7 @@ rule replay:
     params:
         num_envs=settings.reversal.replay_num_envs,
         seed=settings.seed,
-        settings=set_arguments("task", "sim", "demos.images", "reversal"),
+        settings=set_arguments("task", "sim", "plant", "demos.images", "reversal"),
     conda:
         "../envs/work.yaml"
     shell:

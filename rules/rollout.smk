@@ -31,7 +31,7 @@ rule alternate:
         distance_threshold=settings.task.distance_threshold,
         goal_xy=settings.task.goal_xy,
         seed=alternating_seed,
-        settings=set_arguments("task", "sim", "policy", "rollout.images", "rollout.continue_after_failure"),
+        settings=set_arguments("task", "sim", "plant", "policy", "rollout.images", "rollout.continue_after_failure"),
     conda:
         "../envs/work.yaml"
     shell:
@@ -77,7 +77,7 @@ rule evaluate:
         horizon=settings.evaluation.horizon,
         distance_threshold=settings.evaluation.distance_threshold,
         seed=settings.seed,
-        settings=set_arguments("task", "sim", "policy", "evaluation"),
+        settings=set_arguments("task", "sim", "plant", "policy", "evaluation"),
     conda:
         "../envs/work.yaml"
     shell:

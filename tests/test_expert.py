@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from rev2fwd_il.config import TaskConfig
-from rev2fwd_il.expert import DWELL_STEPS, plan_pick_place
+from rev2fwd_il.config import DemosConfig, TaskConfig
+from rev2fwd_il.expert import plan_pick_place
 from rev2fwd_il.tasks import sample_hand_poses, sample_starts
+
+DWELL_STEPS = DemosConfig().dwell_steps[0]
 
 
 @pytest.fixture(params=range(5))

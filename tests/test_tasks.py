@@ -56,7 +56,7 @@ def test_each_kind_of_failure(steps, failure):
 
 
 def test_pushing_does_not_count():
-    assert not judged([(0.0, START, 0.08)] + REST)[0]
+    assert not judged([(0.0, START, 0.08), *REST])[0]
 
 
 def test_a_carried_cube_over_the_target_does_not_count():

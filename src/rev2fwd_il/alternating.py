@@ -56,7 +56,7 @@ class Chains:
         return Assignment(task, start.target_xy[0], start.ee_pose[0], start.obj_pose(self._edge)[0])
 
     def metrics(self) -> dict:
-        """Rates of both tasks and the distribution of consecutive successes. Attempts in a chain are not independent."""
+        """Rates of both tasks, and how many successes came in a row. Attempts in a chain are not independent."""
         rates = {task: rate(*map(int, self._counts[task])) for task in keys.TASKS}
         return {
             **rates,

@@ -16,7 +16,13 @@ class Recorder:
         for env in env_ids:
             views = (None, None) if pictures is None else (pictures[0][env], pictures[1][env])
             self._frames[env].append(
-                (observation.ee_pose[env], observation.obj_pose[env], action[env], observation.gripper_width[env], *views)
+                (
+                    observation.ee_pose[env],
+                    observation.obj_pose[env],
+                    action[env],
+                    observation.gripper_width[env],
+                    *views,
+                )
             )
 
     def length(self, env: int) -> int:

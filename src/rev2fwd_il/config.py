@@ -55,17 +55,42 @@ class SimConfig(Section):
     image_height: Count = Field(64, description="both cameras [px]")
 
 
+class PlantConfig(Section):
+    """What the arm and its contacts are like. The defaults track and hold well enough to replay reversed motions."""
+
+    feed_forward: bool = Field(True, description="send the commanded velocity to the joint drives too")
+    arm_stiffness: Positive = Field(2000.0, description="joint drives [N m/rad]")
+    arm_damping: Positive = Field(100.0, description="joint drives [N m s/rad]")
+    arm_armature: Annotated[float, Field(ge=0)] = Field(0.1, description="reflected rotor inertia [kg m2]")
+    finger_stiffness: Positive = Field(500.0, description="finger drives [N/m]")
+    finger_damping: Positive = Field(50.0, description="finger drives [N s/m]")
+    finger_armature: Annotated[float, Field(ge=0)] = Field(
+        0.1, description="reflected rotor inertia [kg]; contact stiffness grows with it: without it the pads sink in"
+    )
+    finger_effort: Positive = Field(40.0, description="largest force of a finger [N]")
+    contact_stiffness: Positive = Field(2.0e4, description="of all shapes [N/m]")
+    contact_damping: Positive = Field(400.0, description="of all shapes [N s/m]")
+    friction: Positive = Field(1.5, description="of all shapes")
+
+
 class DemosConfig(Section):
     """Task B demonstrations by the state-machine expert."""
 
     num_episodes: Count = Field(120, description="successful episodes to record")
     num_envs: Count = Field(40, description="environments side by side")
     images: bool = Field(True, description="record both cameras")
+    dwell_steps: tuple[Count, Count] = Field(
+        (9, 9),
+        description="control steps at rest before and after a gripper event; equal, or reversal is not symmetric",
+    )
 
 
 class ReversalConfig(Section):
     """Time reversal B -> A and its proof by replay."""
 
+    gripper_label: Literal["width_ahead", "reversed_command"] = Field(
+        "width_ahead", description="from the measured opening ahead, or the demonstrated command read backwards (naive)"
+    )
     gripper_lead_steps: Annotated[int, Field(ge=0)] = Field(
         4, description="control steps by which the gripper label leads the measured width"
     )
@@ -83,14 +108,15 @@ class PolicyConfig(Section):
     n_obs_steps: Count = Field(2, description="observation frames the policy sees")
     horizon: Count = Field(16, description="action steps the policy predicts")
     n_action_steps: Count = Field(8, description="action steps executed before re-planning")
-    down_dims: tuple[int, ...] = Field((128, 256), description="channels of the U-Net's levels")
+    down_dims: tuple[int, ...] = Field((64, 128), description="channels of the U-Net's levels")
     kernel_size: Count = 5
     diffusion_step_embed_dim: Count = 64
     num_train_timesteps: Count = 100
     num_inference_steps: Count = Field(10, description="DDIM steps at inference")
     noise_scheduler_type: Literal["DDPM", "DDIM"] = "DDIM"
     prediction_type: Literal["epsilon", "sample"] = Field(
-        "sample", description="the network predicts the noise, or the clean actions (far fewer steps to a usable policy)"
+        "sample",
+        description="the network predicts the noise, or the clean actions (far fewer steps to a usable policy)",
     )
     relative_action: bool = Field(True, description="predict positions relative to the hand at the last observation")
     crop_ratio: Annotated[float, Field(gt=0, le=1)] = Field(0.9, description="random crop of images while training")
@@ -108,8 +134,8 @@ class TrainConfig(Section):
     """Optimisation, at iteration 0 and in every finetune."""
 
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:N")
-    steps: Count = Field(4000, description="optimizer steps at iteration 0")
-    finetune_steps: Count = Field(1500, description="further optimizer steps in each iteration")
+    steps: Count = Field(3000, description="optimizer steps at iteration 0")
+    finetune_steps: Count = Field(1200, description="further optimizer steps in each iteration")
     batch_size: Count = 256
     lr: Positive = Field(1e-3, description="peak learning rate at iteration 0 (cosine with warm-up)")
     finetune_lr: Positive = Field(5e-4, description="peak learning rate of each finetune, on a fresh schedule")
@@ -163,6 +189,7 @@ class Config(Section):
     iterations: Annotated[int, Field(ge=0)] = Field(3, description="test-collect-finetune iterations N")
     task: TaskConfig = TaskConfig()
     sim: SimConfig = SimConfig()
+    plant: PlantConfig = PlantConfig()
     demos: DemosConfig = DemosConfig()
     reversal: ReversalConfig = ReversalConfig()
     policy: PolicyConfig = PolicyConfig()
@@ -179,7 +206,10 @@ class Config(Section):
         default, out = Config(), []
         for name in names:
             section, _, leaf = name.partition(".")
-            mine, theirs = getattr(self, section).model_dump(mode="json"), getattr(default, section).model_dump(mode="json")
+            mine, theirs = (
+                getattr(self, section).model_dump(mode="json"),
+                getattr(default, section).model_dump(mode="json"),
+            )
             for key in [leaf] if leaf else mine:
                 if mine[key] != theirs[key]:
                     out.append(f"{section}.{key}={json.dumps(mine[key], separators=(',', ':'))}")

@@ -41,7 +41,9 @@ def _demonstrate_batch(cell: Cell, config: Config, task: str, rng: np.random.Gen
     starts = sample_starts(config.task, task, rng, cell.num_envs)
     ends = sample_hand_poses(config.task, rng, cell.num_envs)
     plans = [
-        plan_pick_place(starts.ee_pose[i], starts.object_xy[i], starts.target_xy[i], ends[i], edge, rng).action
+        plan_pick_place(
+            starts.ee_pose[i], starts.object_xy[i], starts.target_xy[i], ends[i], edge, rng, config.demos.dwell_steps
+        ).action
         for i in everyone
     ]
     observation = cell.reset(everyone, starts.ee_pose, starts.obj_pose(edge))

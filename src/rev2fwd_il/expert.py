@@ -19,8 +19,7 @@ CARRY_HEIGHT_M = (0.19, 0.27)
 TRANSFER_SPEED_M_S = (0.35, 0.65)
 VERTICAL_SPEED_M_S = (0.2, 0.35)
 GRASP_OFFSET_M = 0.003  # the pick is this inexact in x and y, and in height
-DWELL_STEPS = 9  # before and after each gripper event
-ROUNDING_STEPS = 5  # two passes of a window this wide round the corners; 2 * 5 - 1 <= 2 * DWELL_STEPS
+ROUNDING_STEPS = 5  # two passes of a window this wide round the corners: each reaches 4 steps into a dwell
 RAMP_STEPS = 4  # the hand starts and ends at rest, rounded like any corner
 
 
@@ -36,9 +35,12 @@ class Plan:
 
 def plan_pick_place(
     ee_start: np.ndarray, pick_xy: np.ndarray, place_xy: np.ndarray, ee_end: np.ndarray, edge: float,
-    rng: np.random.Generator,
+    rng: np.random.Generator, dwell_steps: tuple[int, int] = (9, 9),
 ) -> Plan:  # fmt: skip
-    """From hand pose (7,) over pick and place (2,) [m] to hand pose (7,), for a cube of that edge [m]."""
+    """From hand pose (7,) over pick and place (2,) [m] to hand pose (7,), for a cube of that edge [m].
+
+    `dwell_steps`: at rest before and after each gripper event.
+    """
     pick_xy = pick_xy + rng.uniform(-GRASP_OFFSET_M, GRASP_OFFSET_M, 2)
     grasp_z = edge / 2 + rng.uniform(-GRASP_OFFSET_M, GRASP_OFFSET_M)
     above_pick, above_place = rng.uniform(*APPROACH_HEIGHT_M, 2) + edge / 2
@@ -63,8 +65,9 @@ def plan_pick_place(
     poses, grippers = [np.tile(here, (RAMP_STEPS, 1))], [keys.GRIPPER_OPEN] * RAMP_STEPS
     for waypoint, gripper, slow in legs:
         if waypoint is None:  # a gripper event in the middle of its dwell
-            poses.append(np.tile(here, (2 * DWELL_STEPS, 1)))
-            grippers += [-gripper] * DWELL_STEPS + [gripper] * DWELL_STEPS
+            before, after = dwell_steps
+            poses.append(np.tile(here, (before + after, 1)))
+            grippers += [-gripper] * before + [gripper] * after
             continue
         distance = np.linalg.norm(waypoint[:3] - here[:3])
         steps = max(2, int(np.ceil(distance / (vertical if slow else transfer) * CONTROL_HZ)))

@@ -12,7 +12,9 @@ CONTROL_HZ = 30
 
 def config_hash(config: Config) -> str:
     """Twelve hexadecimal digits that differ when a setting of the simulation or the task does."""
-    parts = {name: getattr(config, name).model_dump(mode="json") for name in ("task", "sim", "demos", "reversal")}
+    parts = {
+        name: getattr(config, name).model_dump(mode="json") for name in ("task", "sim", "plant", "demos", "reversal")
+    }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -1,7 +1,7 @@
 """Writing datasets as episodes arrive: streamed to HDF5, turned into one NPZ when complete.
 
-    with EpisodeWriter("data/B_circle.npz", meta) as writer:      # data/B_circle.npz.part.h5
-        writer.add(episode)                                       # flushed: a kill loses no finished episode
+with EpisodeWriter("data/B_circle.npz", meta) as writer:      # data/B_circle.npz.part.h5
+    writer.add(episode)                                       # flushed: a kill loses no finished episode
 """
 
 import json
@@ -64,9 +64,7 @@ class EpisodeWriter:
         found = self._file.attrs.setdefault(INITIAL_META, initial)
         if found != initial:
             self._file.close()
-            raise DataError(
-                f"{self.part}: belongs to another run", expected=initial, found=found, do="delete it"
-            )
+            raise DataError(f"{self.part}: belongs to another run", expected=initial, found=found, do="delete it")
         self._trim()
 
     def __len__(self) -> int:

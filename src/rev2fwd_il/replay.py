@@ -109,6 +109,4 @@ def _verdict(original: Episode, replayed: Episode, failure: str | None, final_er
     def residual(field: str) -> np.ndarray:
         return np.linalg.norm(getattr(replayed, field)[:, :3] - getattr(original, field)[:, :3], axis=1)
 
-    return Verdict(
-        replayed.success, failure, residual("ee_pose"), residual("obj_pose"), float(final_error_m), replayed
-    )
+    return Verdict(replayed.success, failure, residual("ee_pose"), residual("obj_pose"), float(final_error_m), replayed)

@@ -95,7 +95,9 @@ def gather(name: str, data_dir: str | Path, runs_dir: str | Path) -> Results:
         if any(tests.values()):
             out.evaluation[task] = {n: metrics for n, metrics in tests.items() if metrics}
         out.films[task] = {
-            n: sorted(path.glob("videos/*.mp4")) for n, path in _iterations(folder, "") if any(path.glob("videos/*.mp4"))
+            n: sorted(path.glob("videos/*.mp4"))
+            for n, path in _iterations(folder, "")
+            if any(path.glob("videos/*.mp4"))
         }
         folder = runs_dir / f"inspect_{name}" / task
         out.pictures[task] = sorted(folder.glob("*.png"))

@@ -8,15 +8,15 @@ and while the object rests or is held firmly, passing through them the other way
 
 What does not: causes. A command precedes its effect in either direction of time, so no command survives reversal:
 
-- The hand's command is rebuilt as the pose it reaches one step later. This is what `action` means in every dataset here,
-  because the arm is where it was commanded to be one control step later (sim/actions.py).
-- The gripper's command is rebuilt from the measured opening *ahead*: fingers that will be half closed (open) a few steps
-  later were told to close (open) now. Reversing the command itself would put the effect before its cause.
-- Friction, impact and settling do not reverse: where a contact slipped or the object tipped, the reversed path cannot be
-  executed. That is what the replay (replay.py) finds out.
+- The hand's command is rebuilt as the pose it reaches one step later. This is what `action` means in every dataset
+  here, because the arm is where it was commanded to be one control step later (sim/actions.py).
+- The gripper's command is rebuilt from the measured opening *ahead*: fingers that will be half closed (open) a few
+  steps later were told to close (open) now. Reversing the command itself would put the effect before its cause.
+- Friction, impact and settling do not reverse: where a contact slipped or the object tipped, the reversed path cannot
+  be executed. That is what the replay (replay.py) finds out.
 
-`label_actions` is that rule. It labels reversed demonstrations and reversed rollouts; forward data needs none, since its
-commands were really given.
+`label_actions` is that rule. It labels reversed demonstrations and reversed rollouts; forward data needs none, since
+its commands were really given.
 """
 
 import numpy as np
@@ -46,25 +46,33 @@ def gripper_labels(gripper_width: np.ndarray, lead_steps: int) -> np.ndarray:
 
 
 def label_actions(ee_pose: np.ndarray, gripper_width: np.ndarray, lead_steps: int) -> np.ndarray:
-    """(T, 7), (T,) [m] -> (T, 8): the pose reached at the next frame (the last holds), and the leading gripper label."""
+    """(T, 7), (T,) [m] -> (T, 8): the pose reached at the next frame (the last holds), and the gripper label."""
     following = canonical(np.concatenate([ee_pose[1:], ee_pose[-1:]]))
     return np.concatenate([following, gripper_labels(gripper_width, lead_steps)[:, None]], 1, dtype=np.float32)
 
 
-def reverse_episode(episode: Episode, target_xy: np.ndarray, lead_steps: int) -> Episode:
-    """The episode backwards, with rebuilt actions and a new target (2,) [m]; observations twice reversed are unchanged."""
+def reverse_episode(
+    episode: Episode, target_xy: np.ndarray, lead_steps: int, gripper_label: str = "width_ahead"
+) -> Episode:
+    """The episode backwards, with rebuilt actions and a new target (2,) [m]; twice reversed, they are unchanged.
+
+    `gripper_label="reversed_command"` is the naive label, kept to measure what it costs.
+    """
 
     def backwards(frames):
         return None if frames is None else np.ascontiguousarray(frames[::-1])
 
     ee_pose, gripper_width = backwards(episode.ee_pose), backwards(episode.gripper_width)
+    action = label_actions(ee_pose, gripper_width, lead_steps)
+    if gripper_label == "reversed_command":
+        action[:, 7] = backwards(episode.action)[:, 7]
     return episode.replace(
         ee_pose=ee_pose,
         obj_pose=backwards(episode.obj_pose),
         gripper_width=gripper_width,
         images=backwards(episode.images),
         wrist_images=backwards(episode.wrist_images),
-        action=label_actions(ee_pose, gripper_width, lead_steps),
+        action=action,
         target_xy=np.asarray(target_xy, np.float32),
     )
 
@@ -81,5 +89,7 @@ def check_reversal(episode: Episode, backwards: Episode) -> None:
             raise DataError(f"reversal: {field} is not the original backwards")
     width, label = backwards.gripper_width, backwards.action[:, 7]
     middle = (width.max() + width.min()) / 2
-    if (np.flatnonzero(np.diff(label)) > np.flatnonzero(np.diff(width > middle))[: np.count_nonzero(np.diff(label))]).any():
+    if (
+        np.flatnonzero(np.diff(label)) > np.flatnonzero(np.diff(width > middle))[: np.count_nonzero(np.diff(label))]
+    ).any():
         raise DataError("reversal: the gripper label follows the fingers instead of leading them")

@@ -23,7 +23,7 @@ def record_with_lerobot(npz: EpisodeDataset, root, images: bool) -> LeRobotDatas
         environment = features.environment_state(episode.ee_pose, episode.obj_pose, episode.target_xy)
         for t in range(len(episode)):
             frame = {keys.OBS_STATE: state[t], keys.OBS_ENVIRONMENT_STATE: environment[t]}
-            frame |= {keys.ACTION: features.action(episode.action)[t], "task": keys.TASK_TEXT[keys.TASK_B]}
+            frame |= {keys.ACTION: episode.action[t], "task": keys.TASK_TEXT[keys.TASK_B]}
             if images:
                 frame |= {key: getattr(episode, field)[t] for key, field in IMAGE_FIELDS.items()}
             recorded.add_frame(frame)

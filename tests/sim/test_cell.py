@@ -1,5 +1,7 @@
 """The real simulator: placing, tracking, cameras, markers, reproducibility."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -130,4 +132,4 @@ def test_a_film_shows_one_frame_a_state(cell, starts):
     joints[:, 0] += np.linspace(0, 0.3, 8)
     frames = cell.film(joints, np.repeat(observation.obj_pose[:1], 8, 0), starts.target_xy[0])
     assert len(frames) == 8 and frames.dtype == np.uint8
-    assert all((a != b).any() for a, b in zip(frames, frames[1:]))
+    assert all((a != b).any() for a, b in pairwise(frames))

@@ -1,6 +1,6 @@
 """Reverse Task B demonstrations in time into Task A data (NPZ), or convert a dataset to LeRobot v3 (a folder).
 
-    --out data/reversed_A_circle.npz   reverses;   --out data/lerobot_B_circle   converts
+--out data/reversed_A_circle.npz   reverses;   --out data/lerobot_B_circle   converts
 """
 
 from rev2fwd_il.cli import make_parser, run
@@ -43,7 +43,8 @@ def _reverse(args, config, source) -> None:
         for episode in tqdm(source, desc="reverse", unit="episode", total=len(source)):
             if args.success_only and not episode.success:
                 continue
-            backwards = reverse_episode(episode, goal_of(episode), config.reversal.gripper_lead_steps)
+            settings = config.reversal
+            backwards = reverse_episode(episode, goal_of(episode), settings.gripper_lead_steps, settings.gripper_label)
             if args.verify:
                 check_reversal(episode, backwards)
             writer.add(backwards)

@@ -12,7 +12,9 @@ def _parser():
     parser.add_argument("--num_envs", type=int, default=64, help="environments side by side")
     parser.add_argument("--horizon", type=int, default=400, help="longest attempt [control steps]")
     parser.add_argument("--distance_threshold", type=float, default=0.05, help="tolerance [m]")
-    parser.add_argument("--n_action_steps", type=int, help="actions executed before re-planning (default: the policy's)")
+    parser.add_argument(
+        "--n_action_steps", type=int, help="actions executed before re-planning (default: the policy's)"
+    )
     parser.add_argument("--headless", action="store_true", help="run without a viewer")
     return parser
 
@@ -30,7 +32,7 @@ def main(args) -> None:
     from rev2fwd_il.sim.launch import simulation
 
     config = with_changes(args.settings, task={"distance_threshold": args.distance_threshold})
-    policy = load_policy(args.checkpoint, config.train.device, config.policy.num_inference_steps, args.n_action_steps)
+    policy = load_policy(args.checkpoint, config.sim.device, config.policy.num_inference_steps, args.n_action_steps)
     num_envs = min(args.num_envs, args.num_episodes)
     films = config.evaluation.videos
     cameras = policy.uses_images or films > 0

@@ -31,6 +31,7 @@ def main(args) -> None:
     from rev2fwd_il.alternating import Chains
     from rev2fwd_il.config import with_changes
     from rev2fwd_il.episodes import EpisodeWriter
+    from rev2fwd_il.errors import EmptyRolloutError
     from rev2fwd_il.json_files import write_json
     from rev2fwd_il.learning.inference import load_policy
     from rev2fwd_il.provenance import made_by
@@ -41,7 +42,7 @@ def main(args) -> None:
     thresholds = {"height_threshold": args.height_threshold, "distance_threshold": args.distance_threshold}
     config = with_changes(args.settings, task={**thresholds, "goal_xy": args.goal_xy})
     paths = {"A": args.policy_A, "B": args.policy_B}
-    policies = {t: load_policy(p, config.train.device, config.policy.num_inference_steps) for t, p in paths.items()}
+    policies = {t: load_policy(p, config.sim.device, config.policy.num_inference_steps) for t, p in paths.items()}
     images = config.rollout.images
     cameras = images or any(policy.uses_images for policy in policies.values()) or not args.headless
     chains = Chains(config, args.num_envs, args.max_cycles, args.seed)
@@ -59,11 +60,17 @@ def main(args) -> None:
             writers[outcome.assignment.task].add(outcome.episode)
             progress.update(outcome.success and outcome.assignment.task == "B")
         cell.close()
+        for task, writer in writers.items():
+            if not len(writer):
+                raise EmptyRolloutError(
+                    f"No rollout data collected: task {task} was never attempted", found=chains.metrics()["chains"][:4],
+                    do="policy failed immediately: try reducing distance_threshold or check policy training",
+                )  # fmt: skip
     metrics = chains.metrics() | vars(args)
     if args.out_metrics:
         write_json(Path(args.out_metrics), metrics)
-    consecutive = metrics["consecutive_success"]
-    print(f"consecutive_success: mean {consecutive['mean']:.2f}, median {consecutive['median']}, {consecutive['max']} at most")
+    row = metrics["consecutive_success"]
+    print(f"consecutive_success: mean {row['mean']:.2f}, median {row['median']}, max {row['max']}")
     for task in paths:
         counts = metrics[task]
         print(f"{task}_success_rate: {counts['successes']} of {counts['attempts']}")

@@ -8,9 +8,8 @@ motion itself, and the hand is where it was commanded to be when the control ste
 
 from collections.abc import Sequence
 
-import torch
-
 import isaaclab.utils.math as math_utils
+import torch
 from isaaclab.envs.mdp import DifferentialInverseKinematicsActionCfg
 from isaaclab.envs.mdp.actions.task_space_actions import DifferentialInverseKinematicsAction
 from isaaclab.utils import configclass
@@ -35,11 +34,13 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
         here = torch.cat(self._compute_frame_pose(), -1)
         self._line_start = torch.where(self._start_is_stale[:, None], here, last)
         self._start_is_stale[:] = False
-        self._raw_actions[:] = actions
-        self._processed_actions[:] = actions
+        super().process_actions(actions)
         self._substep = 0
 
     def apply_actions(self):
+        if not self.cfg.feed_forward:
+            super().apply_actions()
+            return
         self._substep += 1
         end = self._limited(self._line_start, self._processed_actions)
         # The position target is held for a substep while the hand moves on: aim at the substep's middle.
@@ -94,7 +95,11 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
 
 @configclass
 class TrackingInverseKinematicsActionCfg(DifferentialInverseKinematicsActionCfg):
-    """`max_speed`: the fastest the hand is commanded to move, whatever the command [m/s]."""
+    """`max_speed`: the fastest the hand is commanded to move, whatever the command [m/s].
+
+    Without `feed_forward` this is Isaac Lab's own term: a position target that jumps once a control step.
+    """
 
     class_type: type = TrackingInverseKinematicsAction
     max_speed: float = 1.0
+    feed_forward: bool = True

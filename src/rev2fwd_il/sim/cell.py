@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-
 from isaaclab.envs import ManagerBasedEnv
 
 from rev2fwd_il.config import Config

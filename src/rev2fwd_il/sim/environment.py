@@ -1,13 +1,12 @@
 """The Isaac Lab environment: scene, action terms, observation terms, physics. 30 Hz control."""
 
 import torch
-from isaaclab_newton.physics import NewtonCfg, NewtonShapeCfg
-
 from isaaclab.controllers.differential_ik_cfg import DifferentialIKControllerCfg
 from isaaclab.envs import ManagerBasedEnv, ManagerBasedEnvCfg, mdp
 from isaaclab.managers import ObservationGroupCfg, ObservationTermCfg
 from isaaclab.sim import SimulationCfg
 from isaaclab.utils import configclass
+from isaaclab_newton.physics import NewtonCfg, NewtonShapeCfg
 
 from rev2fwd_il.config import Config
 from rev2fwd_il.errors import SimulationError
@@ -85,14 +84,14 @@ class PickPlaceEnvCfg(ManagerBasedEnvCfg):
 def _physics(config: Config, num_envs: int):
     if config.sim.physics == "physx":
         try:
-            from isaaclab_physx.physics import PhysxCfg
-
             import isaacsim  # noqa: F401
+            from isaaclab_physx.physics import PhysxCfg
         except ImportError:
             raise SimulationError(
                 "sim.physics = physx needs Isaac Sim, which is not installed", do="install it, or use newton"
             ) from None
         return PhysxCfg()
+    plant = config.plant
     solver = RecordedMJWarpSolverCfg(
         integrator="implicitfast", cone="elliptic", impratio=10.0,
         njmax=CONSTRAINTS_PER_ENV, nconmax=max(CONTACTS_PER_ENV, -(-CONTACTS_MIN // num_envs)),
@@ -102,7 +101,7 @@ def _physics(config: Config, num_envs: int):
         solver_cfg=solver,
         num_substeps=SOLVER_SUBSTEPS,
         use_cuda_graph=config.sim.device != "cpu",
-        default_shape_cfg=NewtonShapeCfg(ke=2.0e4, kd=400.0, mu=1.5),  # stiff: a grasp that slips does not reverse
+        default_shape_cfg=NewtonShapeCfg(ke=plant.contact_stiffness, kd=plant.contact_damping, mu=plant.friction),
     )
 
 
@@ -117,6 +116,7 @@ def environment_cfg(config: Config, num_envs: int, *, cameras: bool, seed: int) 
         joint_names=[ARM_JOINTS[config.sim.robot]],
         body_name=HAND_BODY[config.sim.robot],
         controller=DifferentialIKControllerCfg(command_type="pose", use_relative_mode=False, ik_method="dls"),
+        feed_forward=config.plant.feed_forward,
         body_offset=TrackingInverseKinematicsActionCfg.OffsetCfg(pos=HAND_TO_TCP_M, rot=HAND_TO_TCP_XYZW),
     )
     cfg.actions.gripper = mdp.BinaryJointPositionActionCfg(

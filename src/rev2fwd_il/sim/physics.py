@@ -8,11 +8,10 @@ The replayed step computes the same bytes as the eager one (tests/sim/test_physi
 from collections.abc import Callable
 
 import warp as wp
-from isaaclab_newton.physics import MJWarpSolverCfg
-from isaaclab_newton.physics.mjwarp_manager import NewtonMJWarpManager
-
 from isaaclab.physics import PhysicsManager
 from isaaclab.utils import configclass
+from isaaclab_newton.physics import MJWarpSolverCfg
+from isaaclab_newton.physics.mjwarp_manager import NewtonMJWarpManager
 
 
 class NewtonRecordedMJWarpManager(NewtonMJWarpManager):

@@ -3,15 +3,14 @@
 import math
 from pathlib import Path
 
-from isaaclab_newton.renderers import NewtonWarpRendererCfg
-from isaaclab_newton.sim.schemas import MujocoRigidBodyCfg, NewtonArticulationCfg
-
 import isaaclab.sim as sim_utils
 from isaaclab.actuators import ImplicitActuatorCfg
 from isaaclab.assets import ArticulationCfg, AssetBaseCfg, RigidObjectCfg
 from isaaclab.scene import InteractiveSceneCfg
 from isaaclab.sensors import CameraCfg
 from isaaclab.utils import configclass
+from isaaclab_newton.renderers import NewtonWarpRendererCfg
+from isaaclab_newton.sim.schemas import MujocoRigidBodyCfg, NewtonArticulationCfg
 
 from rev2fwd_il.config import Config
 from rev2fwd_il.errors import SimulationError
@@ -27,6 +26,7 @@ FINGER_JOINTS = {"panda": "finger_joint.*", "isaaclab_franka": "panda_finger_joi
 HAND_BODY = {"panda": "hand", "isaaclab_franka": "panda_hand"}
 HOME_JOINTS_RAD = (0.0, -0.569, 0.0, -2.81, 0.0, 3.037, 0.741)
 FINGER_OPEN_M = 0.04  # each
+ARM_EFFORT_NM = 87.0
 MARKER_SIZE_M = (0.07, 0.07, 0.002)
 FILM_SIZE_PX = (256, 256)
 WRIST_CAMERA_XYZW = (0.0, -0.8433914, 0.0, 0.5372996)  # along the fingers, tilted 25 degrees towards their tips
@@ -35,6 +35,7 @@ GREEN, RED, CUBE_COLOUR, TABLE_COLOUR = (0.1, 0.7, 0.2), (0.85, 0.1, 0.1), (0.1,
 
 def robot_cfg(config: Config) -> ArticulationCfg:
     """The shipped Panda, or Isaac Lab's own, which it downloads. Gains: docs/decisions.md."""
+    plant = config.plant
     arm, fingers = ARM_JOINTS[config.sim.robot], FINGER_JOINTS[config.sim.robot]
     joints = {arm.replace("[1-7]", str(i + 1)): value for i, value in enumerate(HOME_JOINTS_RAD)}
     if config.sim.robot == "isaaclab_franka":
@@ -53,10 +54,18 @@ def robot_cfg(config: Config) -> ArticulationCfg:
         init_state=ArticulationCfg.InitialStateCfg(joint_pos=joints | {fingers: FINGER_OPEN_M}),
         actuators={
             "arm": ImplicitActuatorCfg(
-                joint_names_expr=[arm], stiffness=2000.0, damping=100.0, armature=0.1, joint_effort_limit=87.0
+                joint_names_expr=[arm],
+                stiffness=plant.arm_stiffness,
+                damping=plant.arm_damping,
+                armature=plant.arm_armature,
+                joint_effort_limit=ARM_EFFORT_NM,
             ),
             "hand": ImplicitActuatorCfg(
-                joint_names_expr=[fingers], stiffness=500.0, damping=50.0, armature=0.1, joint_effort_limit=40.0
+                joint_names_expr=[fingers],
+                stiffness=plant.finger_stiffness,
+                damping=plant.finger_damping,
+                armature=plant.finger_armature,
+                joint_effort_limit=plant.finger_effort,
             ),
         },
     )
@@ -79,9 +88,7 @@ def _cube_cfg(config: Config) -> RigidObjectCfg:
 
 def _marker(colour) -> sim_utils.CuboidCfg:
     """Visual only: a body of its own would add six degrees of freedom to the solver's work."""
-    return sim_utils.CuboidCfg(
-        size=MARKER_SIZE_M, visual_material=sim_utils.PreviewSurfaceCfg(diffuse_color=colour)
-    )
+    return sim_utils.CuboidCfg(size=MARKER_SIZE_M, visual_material=sim_utils.PreviewSurfaceCfg(diffuse_color=colour))
 
 
 def _camera(
