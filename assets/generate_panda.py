@@ -5,8 +5,8 @@
 Kinematics, limits: Franka's published DH table and data sheet. Masses and inertias: Gaz et al., "Dynamic
 Identification of the Franka Emika Panda Robot with Retrieval of Feasible Parameters", RA-L 2019. Only the hand and one
 box pad a finger collide: all else is visual, since each collider costs solver time and the arm meets only the cube.
-Units: m, kg, rad here; USD wants degrees for revolute joints. Frames: link frames after the DH table; `hand` is Franka's
-hand frame, its z axis pointing at the fingertips.
+Units: m, kg, rad here; USD wants degrees for revolute joints. Frames: link frames after the DH table; `hand` is
+Franka's hand frame, its z axis pointing at the fingertips.
 """
 
 from pathlib import Path
