@@ -39,8 +39,8 @@ def flip_quaternion(a):
 
 
 def sign_flicker(a):
-    a["ee_pose"][first(a) + 9, 3:7] *= -1  # hand down: qw is 0, so both signs are canonical
-    a["ee_pose"][first(a) + 9, 3] = 0
+    a["ee_pose"][first(a) + 8, 3:7] = [0, 1, 0, 0]  # with qw = 0 both signs are canonical
+    a["ee_pose"][first(a) + 9, 3:7] = [0, -1, 0, 0]
 
 
 def waypoint_actions(a):
