@@ -9,27 +9,36 @@ devices = os.environ["CUDA_VISIBLE_DEVICES"].split(",")
 expected, seconds, out = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
 held = Path("held")
 held.mkdir(exist_ok=True)
+mine = Path(f"held.{os.getpid()}")
+mine.write_text(str(os.getpid()))
+
+
+def complain(line):
+    with open("violations", "a") as file:
+        file.write(line + "\n")
+    sys.exit(line)
 
 
 def claim(device):
     marker = held / device
     while True:
         try:
-            with open(marker, "x") as file:
-                file.write(str(os.getpid()))
+            os.link(mine, marker)
             return
         except FileExistsError:
-            holder = int(marker.read_text() or 0)
-        if not holder or os.path.exists(f"/proc/{holder}"):
-            Path("violations").open("a").write(f"{device} held by {holder} and {os.getpid()}\n")
-            sys.exit(f"{device} is held twice")
-        marker.unlink()  # left by a job that was killed
+            try:
+                holder = int(marker.read_text())
+            except FileNotFoundError:
+                continue
+        if os.path.exists(f"/proc/{holder}"):
+            complain(f"{device} held by {holder} and {os.getpid()}")
+        marker.unlink(missing_ok=True)  # left by a job that was killed
 
 
 for device in devices:
     claim(device)
 if len(devices) != expected:
-    Path("violations").open("a").write(f"asked for {expected}, got {devices}\n")
+    complain(f"asked for {expected}, got {devices}")
 time.sleep(seconds)
 for device in devices:
     (held / device).unlink()

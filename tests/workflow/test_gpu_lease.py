@@ -1,5 +1,6 @@
 """GPUs of this machine under several Snakemakes: each held by one job, and free as soon as that is gone."""
 
+import contextlib
 import os
 import random
 import signal
@@ -37,9 +38,12 @@ def own_leases(tmp_path, monkeypatch):
 
 def start_snakemake(folder: Path, who: str) -> subprocess.Popen:
     config = {
-        "python": sys.executable, "job": ROOT / "workflow/scripts/job.py", "holder": Path(__file__).parent / "gpu_holder.py",
-        "who": who, "jobs": JOBS,
-    }  # fmt: skip
+        "python": sys.executable,
+        "job": ROOT / "workflow/scripts/job.py",
+        "holder": Path(__file__).parent / "gpu_holder.py",
+        "who": who,
+        "jobs": JOBS,
+    }
     command = [SNAKEMAKE, "--cores", "4", "--resources", "gpu=4", "--keep-going", "--rerun-incomplete", "--nolock"]
     command += ["--quiet", "all", "--scheduler", "greedy", "--config", *(f"{k}={v}" for k, v in config.items())]
     with open(folder / f"{who}.log", "a") as log:
@@ -51,10 +55,8 @@ def start_snakemake(folder: Path, who: str) -> subprocess.Popen:
 def kill_a_holder(folder: Path, rng: random.Random) -> None:
     markers = sorted((folder / "held").glob("*")) if (folder / "held").exists() else []
     if markers:
-        try:
+        with contextlib.suppress(OSError):  # it has just ended
             os.kill(int(rng.choice(markers).read_text()), signal.SIGKILL)
-        except (OSError, ValueError):  # it has just ended
-            pass
 
 
 def test_two_snakemakes_share_a_pool_and_kills_leak_nothing(tmp_path):

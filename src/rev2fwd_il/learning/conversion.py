@@ -8,7 +8,6 @@ images are stored without loss, as PNG inside the Parquet files. The folder appe
 """
 
 import json
-import os
 import shutil
 import zipfile
 import zlib
@@ -20,6 +19,7 @@ import numpy as np
 from lerobot.datasets.dataset_metadata import LeRobotDatasetMetadata
 
 from rev2fwd_il import keys
+from rev2fwd_il.atomic import put_in_place, temporary_beside
 from rev2fwd_il.episodes import Episode, EpisodeDataset
 from rev2fwd_il.errors import DataError, EmptyRolloutError
 from rev2fwd_il.learning.frames import EpisodeTables, dataset_features
@@ -53,14 +53,14 @@ def convert(sources: list[Source], out: Path, *, images: bool = False, include_f
     _check_not_empty(counts)
     if images:
         _check_images(datasets)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(out)
     shutil.rmtree(temporary, ignore_errors=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
         _write(temporary, datasets, images, include_failures)
         sidecar = {"sources": counts, "images": images, "include_failures": include_failures}
         (temporary / SIDECAR).write_text(json.dumps(sidecar, indent=2) + "\n")
-        os.replace(temporary, out)
+        put_in_place(temporary, out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return sidecar
