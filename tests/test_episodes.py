@@ -340,10 +340,10 @@ def test_a_resume_by_batches_gives_the_same_bytes(tmp_path, episodes):
             return done
 
     write(tmp_path / "whole.npz")
-    for stop_at, finished in [((0, 1), 0), ((1, 1), 0), ((2, 0), 1)]:
+    for stop_at in [(0, 1), (1, 1), (2, 0)]:
         with pytest.raises(RuntimeError):
             write(tmp_path / "x.npz", stop_at)
-    assert write(tmp_path / "x.npz") == [{"batch": 0}, {"batch": 1}] and not finished - 1
+    assert write(tmp_path / "x.npz") == [{"batch": 0}, {"batch": 1}]
     assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
 
 

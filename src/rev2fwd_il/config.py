@@ -198,6 +198,14 @@ class Config(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     wandb: WandbConfig = WandbConfig()
 
+    def with_leaves(self, values: dict) -> "Config":
+        """This configuration with some `section.key` changed; raises ConfigError where a value is not allowed."""
+        plain = self.model_dump(mode="json")
+        for name, value in values.items():
+            section, _, leaf = name.partition(".")
+            plain[section][leaf] = value
+        return make_config(plain)
+
     def overrides(self, *names: str) -> list[str]:
         """`section.key=json` for each leaf that differs from the default: what `--set` takes.
 

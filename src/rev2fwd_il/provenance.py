@@ -44,7 +44,7 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def made_by(config: Config, *, kind: str, seed: int, task: str | None, parents: list[str | Path] = ()) -> dict:
+def made_by(config: Config, *, kind: str, seed: int | None, task: str | None, parents: list[str | Path] = ()) -> dict:
     """Record of an artifact: what it is, the settings behind it, who made it, and the parents with their contents."""
     settings = relevant_settings(config, kind)
     return {
@@ -100,7 +100,7 @@ def content_hash(path: str | Path) -> str:
 
 
 def shown_path(path: str | Path) -> str:
-    """A path as records hold it: relative to the working folder, links followed; outside it, as it was given or named."""
+    """A path as records hold it: relative to the working folder, links followed; outside it, as it was given."""
     path = Path(path)
     try:
         return str(path.resolve().relative_to(Path.cwd().resolve()))

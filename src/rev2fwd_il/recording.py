@@ -46,7 +46,7 @@ def write_npz(path: str | Path, arrays: dict, meta: dict) -> None:
 class EpisodeWriter:
     """Streams episodes to `<path>.part.h5`; leaving the `with` block without an error turns it into the NPZ at `path`.
 
-    With `resume`, an existing part file made with the same meta is continued (whatever the code version and the machine);
+    With `resume`, an existing part file made with the same meta is continued, whatever the code version;
     `len(writer)` says how many episodes it holds, and `rewind` takes it back to the end of its last finished batch. A
     part file that is of other settings or damaged is replaced, with a line on stderr. Counts known only at the end may
     be added to `writer.meta` on the way. Raises DataError for an output that exists, a part file in use, an episode

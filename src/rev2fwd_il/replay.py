@@ -55,7 +55,7 @@ class Verdict:
 def replay(
     cell: Cell, config: Config, episodes: Sequence[Episode], *, images: bool = False, start: int = 0
 ) -> Iterator[Verdict]:
-    """Execute each episode's actions from its first state, `cell.num_envs` at a time; verdicts in order from `start`."""
+    """Execute each episode's actions from its first state, `cell.num_envs` at a time; verdicts from `start` on."""
     for first in range(start, len(episodes), cell.num_envs):
         last = min(first + cell.num_envs, len(episodes))
         yield from _replay_batch(cell, config, [episodes[i] for i in range(first, last)], images)

@@ -20,9 +20,11 @@ from lerobot.datasets.dataset_metadata import LeRobotDatasetMetadata
 
 from rev2fwd_il import keys
 from rev2fwd_il.atomic import put_in_place, temporary_beside
+from rev2fwd_il.config import with_changes
 from rev2fwd_il.episodes import Episode, EpisodeDataset
 from rev2fwd_il.errors import DataError, EmptyRolloutError
 from rev2fwd_il.learning.frames import EpisodeTables, dataset_features
+from rev2fwd_il.provenance import made_by
 
 ORIGINAL, ROLLOUT = "original", "rollout"
 SIDECAR = Path("meta/rev2fwd.json")
@@ -58,7 +60,10 @@ def convert(sources: list[Source], out: Path, *, images: bool = False, include_f
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
         _write(temporary, datasets, images, include_failures)
+        config = with_changes([], policy={"images": images}, rollout={"include_failures": include_failures})
+        parents, task = [source.path for source in sources], datasets[0][1].meta.get("task")
         sidecar = {"sources": counts, "images": images, "include_failures": include_failures}
+        sidecar["made_by"] = made_by(config, kind="dataset", seed=None, task=task, parents=parents)
         (temporary / SIDECAR).write_text(json.dumps(sidecar, indent=2) + "\n")
         put_in_place(temporary, out)
     finally:
