@@ -1,7 +1,9 @@
 # make run      set up and run the workflow, then write its report
+# make doctor  name what killed runs left here, and what to do
 # make plan     show what `make run` would do
 # make smoke    the same DAG, tiny, in minutes
 # make test     set up and run all tests
+# make fault-test  kill the smoke run at KILLS random moments (half an hour or more); many jobs on few GPUs
 # make check    formatting and lint
 # make lock     compile the locks anew (needs a package index)
 #
@@ -10,15 +12,20 @@
 CONFIG ?= config/config.yaml
 ARGS ?=
 TESTS ?= tests
+KILLS ?= 20
 WORK = .venv/bin
 ENGINE = .venv-engine/bin
 SNAKEMAKE = $(ENGINE)/snakemake --configfile $(CONFIG)
 NAME = $(shell sed -n 's/^name: *\([^ ]*\).*/\1/p' $(CONFIG))
 
-.PHONY: run plan smoke setup test check format lock
+.PHONY: run doctor plan smoke setup test fault-test check format lock
 
 run: setup
+	$(WORK)/python workflow/scripts/doctor.py --fix
 	$(SNAKEMAKE) $(ARGS) --report runs/report_$(NAME)/snakemake_report.html --report-after-run
+
+doctor: setup
+	$(WORK)/python workflow/scripts/doctor.py
 
 plan: setup
 	$(SNAKEMAKE) -n $(ARGS)
@@ -31,6 +38,9 @@ setup:
 
 test: setup
 	$(WORK)/pytest $(TESTS)
+
+fault-test: setup
+	REV2FWD_KILLS=$(KILLS) REV2FWD_LONG=1 $(WORK)/pytest -s tests/workflow/test_faults.py tests/workflow/test_gpu_lease.py
 
 check: setup
 	$(WORK)/ruff check

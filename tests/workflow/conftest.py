@@ -21,6 +21,9 @@ def pytest_collection_modifyitems(items):
 class Workflow:
     """A folder that holds the workflow, and the means to call Snakemake there."""
 
+    snakemake = SNAKEMAKE
+    root = ROOT
+
     def __init__(self, folder: Path):
         self.folder = folder
         for part in ("rules", "report", "config", "profiles", "workflow", "assets"):
