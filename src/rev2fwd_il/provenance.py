@@ -17,10 +17,12 @@ from pathlib import Path
 from rev2fwd_il import __version__
 from rev2fwd_il.config import Config
 from rev2fwd_il.errors import DataError
+from rev2fwd_il.keys import META
 
 CONTROL_HZ = 30
 HASH_DIGITS = 16
 WEIGHTS = "model.safetensors"
+SIDECAR = Path("meta/rev2fwd.json")  # the record of a LeRobot dataset
 PACKAGES = ("numpy", "torch", "isaaclab", "newton", "mujoco-warp", "warp-lang", "lerobot", "h5py")
 MAKER = ("code_version", "machine", "versions")  # who made it, not what it is
 
@@ -33,7 +35,8 @@ SETTINGS = {
     "demonstrations": (*_CELL, "demos"),
     "reversed": ("reversal.gripper_lead_steps", "reversal.gripper_label"),
     "replayed": (*_CELL, "demos.images", "reversal"),
-    "dataset": ("policy.images", "rollout.include_failures"),
+    "converted": ("policy.images",),
+    "merged": ("policy.images", "rollout.include_failures"),
     "trained": ("policy", "train.steps", "train.lr", *_OPTIMIZER),
     "finetuned": ("policy", "train.finetune_steps", "train.finetune_lr", *_OPTIMIZER, "rollout.max_share"),
     "rollouts": (
@@ -79,19 +82,21 @@ def relevant_settings(config: Config, kind: str) -> dict:
 def content_hash(path: str | Path) -> str:
     """Digest of what a file or folder holds: a checkpoint's weights, an NPZ's checksums, all bytes of anything else.
 
+    The record of who made it does not count: the same data made by another version of the code are the same data.
     Raises DataError when it cannot be read.
     """
     path = Path(path)
     try:
         if path.suffix == ".npz":
             with zipfile.ZipFile(path) as archive:
-                rows = [f"{info.filename}:{info.CRC:08x}:{info.file_size}" for info in archive.infolist()]
+                members = [info for info in archive.infolist() if info.filename != f"{META}.npy"]
+                rows = [f"{info.filename}:{info.CRC:08x}:{info.file_size}" for info in members]
             return _digest("\n".join(rows).encode())
         if (path / WEIGHTS).is_file():
             path = path / WEIGHTS
         if path.is_file():
             return _file_digest(path)
-        files = sorted(file for file in path.rglob("*") if file.is_file())
+        files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != SIDECAR.name)
         if not files:
             raise FileNotFoundError("nothing there")
         return _digest("\n".join(f"{file.relative_to(path)}:{_file_digest(file)}" for file in files).encode())

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 from rev2fwd_il import processes
-from rev2fwd_il.provenance import content_hash
+from rev2fwd_il.lineage import read_record
+from rev2fwd_il.provenance import content_hash, without_maker
 
 TIMINGS = ("seconds",)  # what training.json says about time
 TARGETS = ("job", "Snakemake", "process group")
@@ -25,7 +26,11 @@ def contents(folder: Path) -> dict[str, object]:
         if path.suffix == ".json":
             values = json.loads(path.read_text())
             out[name] = {key: value for key, value in values.items() if key not in TIMINGS}
-        elif path.suffix in (".npz", ".parquet", ".safetensors", ".csv", ".h5", ".tmp", ".pt"):
+            if "made_by" in values:  # whoever changes the code while this runs
+                out[name]["made_by"] = without_maker(values["made_by"])
+        elif path.suffix == ".npz":
+            out[name] = content_hash(path), without_maker(read_record(path))
+        elif path.suffix in (".parquet", ".safetensors", ".csv", ".h5", ".tmp", ".pt"):
             out[name] = content_hash(path)
     return out
 

@@ -24,10 +24,9 @@ from rev2fwd_il.config import with_changes
 from rev2fwd_il.episodes import Episode, EpisodeDataset
 from rev2fwd_il.errors import DataError, EmptyRolloutError
 from rev2fwd_il.learning.frames import EpisodeTables, dataset_features
-from rev2fwd_il.provenance import made_by
+from rev2fwd_il.provenance import SIDECAR, made_by
 
 ORIGINAL, ROLLOUT = "original", "rollout"
-SIDECAR = Path("meta/rev2fwd.json")
 DEFAULT_FPS = 30
 REPO_ID = "local/rev2fwd"
 NO_DATA_ADVICE = "the policy failed immediately: try reducing distance_threshold or check the policy's training"
@@ -61,9 +60,10 @@ def convert(sources: list[Source], out: Path, *, images: bool = False, include_f
     try:
         _write(temporary, datasets, images, include_failures)
         config = with_changes([], policy={"images": images}, rollout={"include_failures": include_failures})
+        kind = "merged" if any(source.kind == ROLLOUT for source in sources) else "converted"
         parents, task = [source.path for source in sources], datasets[0][1].meta.get("task")
         sidecar = {"sources": counts, "images": images, "include_failures": include_failures}
-        sidecar["made_by"] = made_by(config, kind="dataset", seed=None, task=task, parents=parents)
+        sidecar["made_by"] = made_by(config, kind=kind, seed=None, task=task, parents=parents)
         (temporary / SIDECAR).write_text(json.dumps(sidecar, indent=2) + "\n")
         put_in_place(temporary, out)
     finally:
@@ -95,10 +95,11 @@ def check_sources(root: Path, sources: list[Source]) -> None:
 
 
 def fingerprint(path: Path) -> str:
-    """Digest of an NPZ from the checksums in its directory, without reading its arrays. Raises DataError."""
+    """Digest of an NPZ from the checksums of its arrays, without reading them; its meta does not count."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [f"{info.filename}:{info.CRC:08x}" for info in archive.infolist()]
+            names = [info for info in archive.infolist() if info.filename != f"{keys.META}.npy"]
+            members = [f"{info.filename}:{info.CRC:08x}" for info in names]
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable NPZ", found=error) from None
     return f"{zlib.crc32(' '.join(members).encode()):08x}"
