@@ -89,7 +89,9 @@ def script(name, *arguments, processes=1):
 
 
 # What changes nothing about the results stays out of params, so that changing it reruns nothing.
-BOOKKEEPING = shlex.join(flag("wandb", settings.wandb.enabled) + set_arguments("train.save_every", "wandb"))
+EXPERIMENT = ["--set", f'name="{settings.name}"'] if settings.wandb.enabled else []
+WANDB = shlex.join(EXPERIMENT + set_arguments("wandb"))
+SAVING = shlex.join(set_arguments("train.save_every"))
 
 # What a run is asked for, each list ascending: asked only for the last iteration, Snakemake would recurse to the first.
 RESULTS = {

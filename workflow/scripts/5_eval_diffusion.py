@@ -31,6 +31,7 @@ def main(args) -> None:
     from rev2fwd_il.provenance import made_by
     from rev2fwd_il.sim.cell import Cell
     from rev2fwd_il.sim.launch import simulation
+    from rev2fwd_il.wandb_run import wandb_run
 
     names = ("num_episodes", "num_envs", "horizon", "distance_threshold")
     asked = with_changes(args.settings, evaluation={name: getattr(args, name) for name in names})
@@ -52,6 +53,8 @@ def main(args) -> None:
     result |= {"task": args.task, "checkpoint": args.checkpoint, "seed": args.seed, "horizon": args.horizon}
     result["made_by"] = record
     write_json(Path(args.out_dir) / "metrics.json", result)
+    with wandb_run(config, "evaluate", Path(args.out_dir)) as run:
+        run.summarize(result)
     low, high = result["wilson_95"]
     print(
         f"task {args.task}: {result['successes']} of {result['num_episodes']} within {args.distance_threshold} m, "

@@ -38,6 +38,7 @@ def main(args) -> None:
     from rev2fwd_il.rollout import run_attempts
     from rev2fwd_il.sim.cell import Cell
     from rev2fwd_il.sim.launch import simulation
+    from rev2fwd_il.wandb_run import wandb_run
 
     thresholds = {"height_threshold": args.height_threshold, "distance_threshold": args.distance_threshold}
     chain = {"max_cycles": args.max_cycles, "num_envs": args.num_envs, "horizon": args.horizon}
@@ -70,6 +71,8 @@ def main(args) -> None:
     metrics = chains.metrics() | vars(args) | {"made_by": metas["A"] | {"task": "A, B"}}
     if args.out_metrics:
         write_json(Path(args.out_metrics), metrics)
+    with wandb_run(config, "alternate", Path(args.out_metrics or args.out_A).parent) as run:
+        run.summarize(metrics)
     row = metrics["consecutive_success"]
     print(f"consecutive_success: mean {row['mean']:.2f}, median {row['median']}, max {row['max']}")
     for task in paths:
