@@ -4,6 +4,7 @@
 # make smoke    the same DAG, tiny, in minutes
 # make test     set up and run all tests
 # make fault-test  kill the smoke run at KILLS random moments (half an hour or more); many jobs on few GPUs
+# make test-slurm  run jobs through a Slurm of one node, brought up here (root; a container); SLURM=smoke: the smoke run
 # make check    formatting and lint
 # make lock     compile the locks anew (needs a package index)
 #
@@ -13,12 +14,13 @@ CONFIG ?= config/config.yaml
 ARGS ?=
 TESTS ?= tests
 KILLS ?= 20
+SLURM ?= 1
 WORK = .venv/bin
 ENGINE = .venv-engine/bin
 SNAKEMAKE = $(ENGINE)/snakemake --configfile $(CONFIG)
 NAME = $(shell sed -n 's/^name: *\([^ ]*\).*/\1/p' $(CONFIG))
 
-.PHONY: run doctor plan smoke setup test fault-test check format lock
+.PHONY: run doctor plan smoke setup test test-slurm fault-test check format lock
 
 run: setup
 	$(WORK)/python workflow/scripts/doctor.py --fix
@@ -38,6 +40,9 @@ setup:
 
 test: setup
 	$(WORK)/pytest $(TESTS)
+
+test-slurm: setup
+	REV2FWD_SLURM=$(SLURM) $(WORK)/pytest tests/slurm
 
 fault-test: setup
 	REV2FWD_KILLS=$(KILLS) REV2FWD_LONG=1 $(WORK)/pytest -s tests/workflow/test_faults.py tests/workflow/test_gpu_lease.py

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # A Slurm cluster on this machine: slurmctld, slurmd and munge, one node with 8 CPUs, 24 GB and four GPUs that are not.
 # Meant for a container: it installs Debian's packages, writes /etc/slurm, and wants root.
-#   cluster.sh up | down
+#   cluster.sh install | up | down
 set -euo pipefail
 
 state=${REV2FWD_SLURM_STATE:-/var/lib/rev2fwd-slurm}
 node=$(hostname -s)
 
-install_packages() {
+install() {
     if command -v slurmctld slurmd munged >/dev/null; then
         return
     fi
@@ -49,7 +49,7 @@ CONF
 }
 
 up() {
-    install_packages
+    install
     if [ -e /etc/slurm/slurm.conf ] && ! grep -qs '^# rev2fwd test cluster' /etc/slurm/slurm.conf; then
         echo "error: /etc/slurm/slurm.conf belongs to a cluster of its own: not touched" >&2
         exit 1

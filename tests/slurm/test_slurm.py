@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests/workflow"))
-from conftest import SNAKEMAKE
+from engine import SNAKEMAKE
 
 pytestmark = pytest.mark.skipif(not os.environ.get("REV2FWD_SLURM"), reason="opt-in: make test-slurm")
 PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "2")
@@ -93,7 +93,7 @@ def test_small_jobs_share_a_submission(cluster):
 def test_a_cancelled_job_is_retried_with_more(cluster):
     snakemake = cluster.start("got/slow")
     deadline = time.monotonic() + 120
-    while not (running := re.findall(r"JobId=(\d+) [^\n]*\n(?:[^\n]*\n)*?\s+JobState=RUNNING", scontrol())):
+    while not (running := subprocess.check_output(["squeue", "-h", "-t", "R", "-o", "%i"], text=True).split()):
         assert time.monotonic() < deadline, scontrol()
         time.sleep(0.5)
     subprocess.run(["scancel", running[-1]], check=True)

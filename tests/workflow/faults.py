@@ -23,6 +23,8 @@ def contents(folder: Path) -> dict[str, object]:
     out = {}
     for path in sorted([*(folder / "data").rglob("*"), *(folder / "runs").rglob("*")]):
         name = str(path.relative_to(folder))
+        if "_so_far" in name:  # the report of what is finished, when a job has failed
+            continue
         if path.suffix == ".json":
             values = json.loads(path.read_text())
             out[name] = {key: value for key, value in values.items() if key not in TIMINGS}

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import Workflow
+from engine import Workflow
 from faults import FaultyRun, contents
 
 KILLS = int(os.environ.get("REV2FWD_KILLS", "3"))

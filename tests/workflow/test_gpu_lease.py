@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SNAKEMAKE
+from engine import ROOT, SNAKEMAKE
 
 from rev2fwd_il import gpu_lease
 from rev2fwd_il.gpu_lease import GpuError, gpu_pool, has_own_assignment, lease
