@@ -2,7 +2,7 @@
 
 TRAINING = [
     "policy",
-    *(f"train.{key}" for key in ("device", "warmup_steps", "weight_decay", "ema_decay", "num_processes")),
+    *(f"train.{key}" for key in ("device", "warmup_steps", "weight_decay", "ema_decay", "hand_noise", "num_processes")),
 ]
 MERGE = ["rollout.include_failures", "rollout.reversed_rollouts"]
 # Bash writes the numbers out. Only the newest is an input: it descends from all earlier ones through the policies, and
