@@ -1,6 +1,7 @@
 """What killed runs leave is found, and only what is safe to remove is removed."""
 
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ from rev2fwd_il.atomic import put_in_place, temporary_beside
 from rev2fwd_il.episodes import EpisodeWriter
 from rev2fwd_il.gpu_lease import gpu_pool, lease
 
+HOST = platform.node().replace(".", "_")
+
 
 @pytest.fixture(autouse=True)
 def own_leases(tmp_path_factory, monkeypatch):
@@ -21,11 +24,11 @@ def own_leases(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture
-def gone() -> int:
-    """Number of a process that has ended."""
+def gone() -> str:
+    """A process of this machine that has ended, as temporary names have it."""
     process = subprocess.Popen(["true"])
     process.wait()
-    return process.pid
+    return f"{HOST}-{process.pid}"
 
 
 def told(folder: Path) -> str:
@@ -42,15 +45,15 @@ def test_nothing_to_say_about_a_clean_folder(tmp_path):
     assert doctor.examine(tmp_path) == []
 
 
-def test_half_written_files_of_the_dead_are_removed_and_of_the_living_not(tmp_path, gone):
+def test_half_written_files_of_the_dead_are_removed_and_of_others_not(tmp_path, gone):
     stale = [tmp_path / "data" / f".A.npz.{gone}.tmp", tmp_path / "runs/x" / f".000060.{gone}.tmp"]
-    alive = tmp_path / "data" / f".B.npz.{os.getpid()}.tmp"
-    for path in (*stale, alive):
+    kept = [tmp_path / "data" / f".B.npz.{writer}.tmp" for writer in (f"{HOST}-{os.getpid()}", "elsewhere-1")]
+    for path in (*stale, *kept):
         path.mkdir(parents=True)
         (path / "part").write_text("half")
     assert f".A.npz.{gone}.tmp: half-written" in told(tmp_path)
     fix(tmp_path)
-    assert not any(path.exists() for path in stale) and alive.exists()
+    assert not any(path.exists() for path in stale) and all(path.exists() for path in kept)
 
 
 def test_locks_of_a_snakemake_that_is_gone_are_removed(tmp_path, gone):

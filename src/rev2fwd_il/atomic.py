@@ -1,12 +1,13 @@
 """Files and folders that appear whole or not at all, a kill or a power loss in between included.
 
-temporary = temporary_beside(path)        # .{name}.{pid}.tmp, on the same file system
+temporary = temporary_beside(path)        # .{name}.{host}-{pid}.tmp, on the same file system
 ...                                       # write the file or the folder
 put_in_place(temporary, path)
 """
 
 import glob
 import os
+import platform
 import shutil
 from pathlib import Path
 
@@ -16,13 +17,17 @@ def temporary_beside(path: Path) -> Path:
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         if is_stale(left):
             remove(left)
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    return path.with_name(f".{path.name}.{_host()}-{os.getpid()}.tmp")
 
 
 def is_stale(temporary: Path) -> bool:
-    """Whether the process that wrote under this temporary name is gone from this machine."""
-    writer = temporary.name.split(".")[-2]
-    return writer.isdigit() and not Path("/proc", writer).exists()
+    """Whether a process of this machine wrote under this temporary name, and is gone."""
+    host, _, pid = temporary.name.split(".")[-2].rpartition("-")
+    return host == _host() and pid.isdigit() and not Path("/proc", pid).exists()
+
+
+def _host() -> str:
+    return platform.node().replace(".", "_")
 
 
 def put_in_place(temporary: Path, path: Path) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import platform
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,7 @@ def examine(folder: Path) -> list[Finding]:
             for name in elsewhere
         ),
         *_orphans(here),
+        *([] if engines else _slurm_jobs(folder)),
         *([] if engines or elsewhere else _locks(folder)),
         *_announced_and_gone(folder),
         *_temporaries(folder),
@@ -94,6 +96,19 @@ def _orphans(here: list[processes.Process]) -> Iterator[Finding]:
         above = processes.ancestors(process.pid) if is_job else []
         if is_job and above and not any(parent.is_snakemake for parent in above) and above[0].pid == 1:
             yield Finding(f"job {process} runs on without its Snakemake", f"kill {process.pid}, or wait for its end")
+
+
+def _slurm_jobs(folder: Path) -> Iterator[Finding]:
+    """Jobs that a killed Snakemake left with Slurm."""
+    try:
+        listing = subprocess.run(
+            ["squeue", "--me", "-h", "-o", "%i %Z"], capture_output=True, text=True, timeout=20, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return
+    for job, _, place in (line.partition(" ") for line in listing.splitlines()):
+        if Path(place) == folder:
+            yield Finding(f"Slurm job {job} runs on without its Snakemake", f"scancel {job}, or wait for its end")
 
 
 def _locks(folder: Path) -> list[Finding]:

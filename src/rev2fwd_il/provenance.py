@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 
 from rev2fwd_il import __version__
-from rev2fwd_il.config import Config
+from rev2fwd_il.config import Config, TrainConfig
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.keys import META
 
@@ -27,9 +27,8 @@ PACKAGES = ("numpy", "torch", "isaaclab", "newton", "mujoco-warp", "warp-lang", 
 MAKER = ("code_version", "machine", "versions")  # who made it, not what it is
 
 _CELL = ("task", "sim", "plant")
-_OPTIMIZER = tuple(
-    f"train.{key}" for key in ("batch_size", "warmup_steps", "weight_decay", "ema_decay", "num_processes", "device")
-)
+_ELSEWHERE = {"save_every", "steps", "lr", "finetune_steps", "finetune_lr"}
+_OPTIMIZER = tuple(f"train.{key}" for key in TrainConfig.model_fields if key not in _ELSEWHERE)
 # kind of artifact -> the settings (sections or leaves) it depends on, beside those of its parents
 SETTINGS = {
     "demonstrations": (*_CELL, "demos"),
