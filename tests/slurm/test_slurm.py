@@ -92,12 +92,12 @@ def test_small_jobs_share_a_submission(cluster):
 
 def test_a_cancelled_job_is_retried_with_more(cluster):
     snakemake = cluster.start("got/slow")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not (running := subprocess.check_output(["squeue", "-h", "-t", "R", "-o", "%i"], text=True).split()):
         assert time.monotonic() < deadline, scontrol()
         time.sleep(0.5)
     subprocess.run(["scancel", running[-1]], check=True)
-    output = snakemake.communicate(timeout=300)[0]
+    output = snakemake.communicate(timeout=900)[0]
     assert snakemake.returncode == 0, output
     job = cluster.got("slow")
     assert "attempt=2" in job and field(job, "TimeLimit") == "00:10:00" and "1000M" in job
