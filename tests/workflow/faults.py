@@ -15,7 +15,7 @@ from rev2fwd_il.lineage import read_record
 from rev2fwd_il.provenance import content_hash, without_maker
 
 TIMINGS = ("seconds",)  # what training.json says about time
-TARGETS = ("job", "Snakemake", "process group")
+TARGETS = ("job", "process group", "Snakemake")
 
 
 def contents(folder: Path) -> dict[str, object]:
