@@ -116,7 +116,7 @@ BAD_FIELDS = {
     "grey images": (lambda a: {"wrist_images": a["wrist_images"][..., :1]}, "wrist_images"),
     "NaN": (lambda a: {"obj_pose": shifted(a["obj_pose"], (7, 1), np.nan)}, r"nan at \[7, 1\]"),
     "infinite": (lambda a: {"target_xy": shifted(a["target_xy"], (0, 0), np.inf)}, "inf"),
-    "not unit": (lambda a: {"ee_pose": shifted(a["ee_pose"], (5, 4), 2.0)}, "norm 2.0000 at frame 5"),
+    "not unit": (lambda a: {"ee_pose": shifted(a["ee_pose"], (5, 3), 2.0)}, "norm 2.0000 at frame 5"),
     "no episode": (lambda a: {"episode_ends": np.zeros(0, np.int64)}, "empty"),
     "ends unordered": (lambda a: {"episode_ends": a["episode_ends"][::-1].copy()}, "strictly increasing"),
     "ends overflow": (lambda a: {"episode_ends": shifted(a["episode_ends"], 1, -(2**63))}, "strictly increasing"),
