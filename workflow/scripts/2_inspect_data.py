@@ -20,6 +20,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--fps", type=float, default=30.0, help="frames per second of the dataset and of the film")
     out.add_argument("--enable_xyz_viz", action="store_true", help="x, y, z and gripper over time, and the plan view")
     out.add_argument("--stats_json", type=Path, help="JSON summary; <out_dir>/stats.json if not given")
+    out.add_argument("--rrd", action="store_true", help="a recording of the episode for the Rerun viewer")
     out.add_argument("--json", action="store_true", help="print the JSON summary instead of text")
     return out
 
@@ -34,7 +35,7 @@ def main(args: argparse.Namespace) -> None:
         raise DataError("--fps must be positive", found=args.fps)
     stats, findings = inspect(
         EpisodeDataset(args.dataset), args.out_dir, episode=args.episode, fps=args.fps, xyz_viz=args.enable_xyz_viz,
-        stats_json=args.stats_json,
+        stats_json=args.stats_json, rrd=args.rrd,
     )  # fmt: skip
     if args.json:
         print(json.dumps(stats, indent=1))
