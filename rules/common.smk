@@ -35,6 +35,12 @@ def previous_policy(task=None):
     return path
 
 
+def rollout_of_other_task(wildcards):
+    """Input function: read backwards, a rollout of one task is a candidate demonstration of the other."""
+    other = "B" if wildcards.task == "A" else "A"
+    return f"data/rollout_{other}_{wildcards.name}_iter{wildcards.n}.npz"
+
+
 def set_arguments(*names):
     """`--set` with the settings of these sections or leaves that differ from their defaults; nothing if none does."""
     overrides = settings.overrides(*names)

@@ -44,6 +44,61 @@ rule alternate:
         )
 
 
+rule reverse_rollouts:
+    message:
+        "Reverse rollouts into candidates for Task {wildcards.task}, iteration {wildcards.n}"
+    input:
+        rollout_of_other_task,
+    output:
+        "data/reversed_{task}_{name}_iter{n}.npz",
+    log:
+        "runs/log_{name}/reverse_rollouts_{task}_iter{n}.log",
+    benchmark:
+        "runs/benchmark_{name}/reverse_rollouts_{task}_iter{n}.tsv"
+    threads: 1
+    priority: FINISH
+    resources:
+        gpu=0,
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        settings=set_arguments("reversal.gripper_lead_steps", "reversal.gripper_label"),
+    conda:
+        "../envs/work.yaml"
+    shell:
+        script("3_make_forward_data.py --input {input} --out {output} --success_only {params.settings:q}")
+
+
+rule replay_rollouts:
+    message:
+        "Replay the reversed rollouts for Task {wildcards.task}, keep those that succeed, iteration {wildcards.n}"
+    input:
+        "data/reversed_{task}_{name}_iter{n}.npz",
+    output:
+        data="data/replayed_{task}_{name}_iter{n}.npz",
+        report="data/replayed_{task}_{name}_iter{n}.json",
+    log:
+        "runs/log_{name}/replay_rollouts_{task}_iter{n}.log",
+    benchmark:
+        "runs/benchmark_{name}/replay_rollouts_{task}_iter{n}.tsv"
+    threads: 1
+    priority: FINISH
+    resources:
+        gpu=gpus(settings.sim.device),
+        mem_mb=growing(8000),
+        runtime=growing(240),
+    params:
+        num_envs=settings.reversal.replay_num_envs,
+        settings=set_arguments("task", "sim", "plant", "reversal"),
+    conda:
+        "../envs/work.yaml"
+    shell:
+        script(
+            "3b_replay_forward_data.py --input {input} --out {output.data} --out_report {output.report}",
+            "--num_envs {params.num_envs} --headless {params.settings:q}",
+        )
+
+
 rule evaluate:
     message:
         "Evaluate the policy of Task {wildcards.task} after iteration {wildcards.iteration}"

@@ -2,12 +2,18 @@
 
 TRAINING = [
     "policy",
-    *(f"train.{key}" for key in ("device", "warmup_steps", "weight_decay", "ema_decay", "num_processes")),
+    *(f"train.{key}" for key in ("device", "warmup_steps", "weight_decay", "ema_decay", "hand_noise", "num_processes")),
 ]
 MERGE = ["rollout.include_failures", "rollout.reversed_rollouts"]
 # Bash writes the numbers out. Only the newest is an input: it descends from all earlier ones through the policies, and
 # naming them all would make the plan grow with the square of the iterations.
-ROLLOUTS_SO_FAR = "--rollout_data data/rollout_{wildcards.task}_{wildcards.name}_iter{{1..{wildcards.n}}}.npz"
+NEW_DATA = ["rollout", "replayed"] if settings.rollout.reversed_rollouts else ["rollout"]
+ROLLOUTS_SO_FAR = " ".join(
+    [
+        "--rollout_data",
+        *(f"data/{kind}_{{wildcards.task}}_{{wildcards.name}}_iter{{{{1..{{wildcards.n}}}}}}.npz" for kind in NEW_DATA),
+    ]
+)
 SEES_OBJECT = flag("include_obj_pose", settings.policy.include_obj_pose)
 
 
@@ -83,7 +89,7 @@ rule merge:
         "Merge the demonstrations of Task {wildcards.task} with the rollouts up to iteration {wildcards.n}"
     input:
         original="data/{task}_{name}.npz",
-        rollout="data/rollout_{task}_{name}_iter{n}.npz",
+        rollouts=[f"data/{kind}_{{task}}_{{name}}_iter{{n}}.npz" for kind in NEW_DATA],
     output:
         directory("data/merged_{task}_{name}_iter{n}"),
     log:

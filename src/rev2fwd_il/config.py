@@ -80,7 +80,7 @@ class DemosConfig(Section):
     num_envs: Count = Field(40, description="environments side by side")
     images: bool = Field(True, description="record both cameras")
     dwell_steps: tuple[Count, Count] = Field(
-        (9, 9),
+        (7, 7),
         description="control steps at rest before and after a gripper event; equal, or reversal is not symmetric",
     )
 
@@ -134,14 +134,17 @@ class TrainConfig(Section):
     """Optimisation, at iteration 0 and in every finetune."""
 
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:N")
-    steps: Count = Field(3000, description="optimizer steps at iteration 0")
-    finetune_steps: Count = Field(1200, description="further optimizer steps in each iteration")
+    steps: Count = Field(2500, description="optimizer steps at iteration 0")
+    finetune_steps: Count = Field(900, description="further optimizer steps in each iteration")
     batch_size: Count = 256
     lr: Positive = Field(1e-3, description="peak learning rate at iteration 0 (cosine with warm-up)")
     finetune_lr: Positive = Field(5e-4, description="peak learning rate of each finetune, on a fresh schedule")
     warmup_steps: Count = 100
     weight_decay: Annotated[float, Field(ge=0)] = 1e-6
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = Field(0.995, description="of the weights; 0 switches it off")
+    hand_noise: Annotated[float, Field(ge=0)] = Field(
+        0.006, description="the observed hand is shifted by this much, commands stay: teaches the way back [m]"
+    )
     save_every: Count = Field(500, description="steps between resumable snapshots")
     num_processes: Count = Field(1, description="torchrun processes (GPUs) a training uses")
 

@@ -18,7 +18,7 @@ APPROACH_HEIGHT_M = (0.07, 0.15)
 CARRY_HEIGHT_M = (0.19, 0.27)
 TRANSFER_SPEED_M_S = (0.35, 0.65)
 VERTICAL_SPEED_M_S = (0.2, 0.35)
-GRASP_OFFSET_M = 0.003  # the pick is this inexact in x and y, and in height
+GRASP_OFFSET_M = 0.005  # the pick is this inexact in x and y, and in height
 ROUNDING_STEPS = 5  # two passes of a window this wide round the corners: each reaches 4 steps into a dwell
 RAMP_STEPS = 4  # the hand starts and ends at rest, rounded like any corner
 
@@ -35,7 +35,7 @@ class Plan:
 
 def plan_pick_place(
     ee_start: np.ndarray, pick_xy: np.ndarray, place_xy: np.ndarray, ee_end: np.ndarray, edge: float,
-    rng: np.random.Generator, dwell_steps: tuple[int, int] = (9, 9),
+    rng: np.random.Generator, dwell_steps: tuple[int, int] = (7, 7),
 ) -> Plan:  # fmt: skip
     """From hand pose (7,) over pick and place (2,) [m] to hand pose (7,), for a cube of that edge [m].
 

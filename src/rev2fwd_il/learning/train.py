@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from rev2fwd_il import seeds
 from rev2fwd_il.errors import ConfigError, Rev2FwdError
 from rev2fwd_il.learning import checkpoint
+from rev2fwd_il.learning.augmentation import shift_hands
 from rev2fwd_il.learning.normalization import make_stats
 from rev2fwd_il.learning.optimization import MAX_GRADIENT_NORM, WeightAverage, lr_at, make_optimizer
 from rev2fwd_il.learning.policy import PolicyBundle, check_fits, load_bundle, make_policy, observation_keys, preprocess
@@ -147,6 +148,8 @@ class _Loop:
         """Normalised windows on the device, as the policy's forward takes them."""
         config = self.bundle.config
         windows = cut_windows(self.store, anchors, config.n_obs_steps, config.horizon, self.observations)
+        if self.config.hand_noise and not config.image_features:  # pictures would still show the hand in its place
+            windows = shift_hands(windows, self.config.hand_noise)
         windows = {key: value.to(self.accelerator.device, non_blocking=True) for key, value in windows.items()}
         batch = preprocess(self.bundle.preprocessor, windows)
         return {key: batch[key] for key in windows}

@@ -33,7 +33,7 @@ class FrameStore:
 
     frames: dict[
         str, Tensor
-    ]  # observation.state (N, 8), ...environment_state (N, 14), action (N, 8); images (N, H, W, 3)
+    ]  # observation.state (N, 8), ...environment_state (N, 20), action (N, 8); images (N, H, W, 3)
     episode_start: Tensor  # (N,) int64, first frame of the episode
     episode_end: Tensor  # (N,) int64, exclusive
     is_rollout: Tensor  # (N,) bool
