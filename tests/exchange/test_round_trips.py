@@ -128,9 +128,15 @@ def test_hostile_files_are_refused(tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == ["x.hdf5"]
 
 
+def test_a_file_that_keeps_the_library_busy_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("rev2fwd_il.exchange.hdf5_probe.WAIT_S", 4)
+    with pytest.raises(DataError, match="does not end"):
+        convert(REAL.with_name("endless.hdf5"), tmp_path / "x.npz", "npz")
+
+
 def test_refusals(tmp_path):
     (tmp_path / "x.bin").write_bytes(b"no")
-    with pytest.raises(DataError, match="no format known"):
+    with pytest.raises(DataError, match="not a readable HDF5"):
         convert(tmp_path / "x.bin", tmp_path / "y.npz", "npz")
     with pytest.raises(DataError, match="no such dataset"):
         convert(tmp_path / "absent", tmp_path / "y.npz", "npz")

@@ -33,7 +33,7 @@ from rev2fwd_il.results import gather
 from rev2fwd_il.validation import validate
 
 REFUSED, EQUAL, OTHER, WRONG = "refused", "equal", "other", "WRONG"
-KINDS = ("npz", "npz", "packed", "rezipped", "isaaclab", "isaaclab", "robomimic", "lerobot", "json", "json")
+KINDS = ("npz", "npz", "npz", "packed", "rezipped", "isaaclab", "robomimic", "lerobot", "json", "json")
 
 
 def write_originals(folder: Path) -> None:

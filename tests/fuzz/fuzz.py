@@ -20,7 +20,7 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-CASE_S = 10  # a case that takes longer hangs
+CASE_S = 30  # a case that takes longer hangs
 START_S = 120  # imports and originals
 GOOD = ("refused", "equal", "other")
 
@@ -87,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=10_000, help="damaged files")
     parser.add_argument("--first", type=int, default=0, help="number of the first case, which is its seed")
-    parser.add_argument("--seconds", type=float, default=1500, help="time for all")
+    parser.add_argument("--seconds", type=float, default=3000, help="time for all")
     parser.add_argument("--memory_mb", type=int, default=512, help="memory beyond that of the imported libraries")
     parser.add_argument("--folder", type=Path, help="where to work; a temporary folder if not given")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)

@@ -4,12 +4,11 @@ import os
 import tempfile
 from pathlib import Path
 
-import h5py
-
 from rev2fwd_il.contract import EPISODE_FIELDS, FRAME_FIELDS, IMAGE_FIELDS
 from rev2fwd_il.episodes import EpisodeDataset, EpisodeWriter
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.exchange import isaaclab, lerobot, robomimic
+from rev2fwd_il.exchange.demo_file import DemoFile
 from rev2fwd_il.exchange.imported import Imported
 from rev2fwd_il.keys import EPISODE_ENDS, META
 from rev2fwd_il.npz import refuse_existing
@@ -27,14 +26,8 @@ def format_of(path: str | Path) -> str:
         return LEROBOT
     if path.suffix == ".npz":
         return NPZ
-    try:
-        with h5py.File(path, "r") as file:
-            return ISAACLAB if "format_version" in file.attrs else ROBOMIMIC
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise DataError(
-            f"{path}: of no format known here", expected=", ".join(FORMATS), found=error,
-            do="for pickled NPZ files see workflow/scripts/convert_pickled_dataset.py",
-        ) from None  # fmt: skip
+    with DemoFile(path) as file:
+        return ROBOMIMIC if file.attribute("", "format_version") is None else ISAACLAB
 
 
 def convert(source: str | Path, out: str | Path, to: str, *, task: str | None = None, video: bool = False) -> list[str]:

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from rev2fwd_il.errors import DataError
+from rev2fwd_il.exchange.hdf5_probe import probe
 from rev2fwd_il.npz import refuse_existing
 
 DATA = "data"
@@ -67,11 +68,17 @@ class DemoFile:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         if not self.path.is_file():
-            raise DataError(f"{path}: no such file")
+            raise DataError(
+                f"{path}: no such file", do="check the path; a LeRobot dataset is a folder with meta/info.json"
+            )
+        probe(self.path)
         try:
             self._file = h5py.File(self.path, "r")
         except DAMAGED as error:
-            raise DataError(f"{path}: not a readable HDF5 file", found=error, do="get the file again") from None
+            raise DataError(
+                f"{path}: not a readable HDF5 file", found=error,
+                do="get it again; a LeRobot dataset is a folder, for pickled files see convert_pickled_dataset.py",
+            ) from None  # fmt: skip
 
     def __enter__(self) -> "DemoFile":
         return self

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from rev2fwd_il import keys
+from rev2fwd_il import features, keys
 from rev2fwd_il.contract import Episode
 from rev2fwd_il.episodes import EpisodeDataset
 from rev2fwd_il.errors import DataError
@@ -27,7 +27,11 @@ from rev2fwd_il.npz import refuse_existing
 SIDECAR = Path("meta/rev2fwd_exchange.json")
 CAMERAS = {keys.OBS_TABLE_IMAGE: keys.IMAGES, keys.OBS_WRIST_IMAGE: keys.WRIST_IMAGES}
 DAMAGED = (*(OSError, KeyError, ValueError, TypeError, pa.ArrowException, RecursionError), *(IndexError, MemoryError))
-SHAPES = {keys.OBS_STATE: 8, keys.OBS_ENVIRONMENT_STATE: 14, keys.ACTION: 8}
+SHAPES = {
+    keys.OBS_STATE: len(features.STATE_NAMES),
+    keys.OBS_ENVIRONMENT_STATE: len(features.ENVIRONMENT_STATE_NAMES),
+    keys.ACTION: len(features.ACTION_NAMES),
+}
 
 
 def write(dataset: EpisodeDataset, root: Path, *, video: bool = False) -> list[str]:
@@ -134,11 +138,11 @@ def _episodes(root: Path, info: dict, rows: list[dict], success: list[bool]) -> 
 
 def _episode(frames: pa.Table, images: dict[str, np.ndarray], success: bool) -> Episode:
     state, environment, action = (_vectors(frames[key], width) for key, width in SHAPES.items())
-    if (environment[:, 7:9] != environment[0, 7:9]).any():
+    if (environment[:, features.TARGET] != environment[0, features.TARGET]).any():
         raise ValueError("the target changes within an episode")
     return Episode(
-        ee_pose=state[:, :7], gripper_width=state[:, 7], obj_pose=environment[:, :7], action=action,
-        target_xy=environment[0, 7:9], success=success, **images,
+        ee_pose=state[:, :7], gripper_width=state[:, 7], obj_pose=environment[:, features.OBJECT], action=action,
+        target_xy=environment[0, features.TARGET], success=success, **images,
     )  # fmt: skip
 
 
