@@ -81,7 +81,8 @@ def test_starts_are_in_the_region_and_away_from_the_goal():
 def test_a_and_b_swap_object_and_target():
     a, b = (sample_starts(TASK, task, generator(0, "s"), 4) for task in "AB")
     np.testing.assert_array_equal(a.object_xy, b.target_xy)
-    np.testing.assert_array_equal(a.target_xy, b.object_xy)
+    np.testing.assert_array_equal(a.target_xy, np.tile(np.float32(TASK.goal_xy), (4, 1)))
+    assert 0 < np.linalg.norm(b.object_xy - TASK.goal_xy, axis=1).max() <= TASK.start_spread
 
 
 def test_streams_with_different_names_differ():

@@ -30,6 +30,9 @@ class TaskConfig(Section):
     x_range: Range = Field((0.35, 0.65), description="starts of A and targets of B along x [m]")
     y_range: Range = Field((-0.25, 0.25), description="starts of A and targets of B along y [m]")
     min_goal_distance: float = Field(0.1, ge=0, description="starts and targets stay this far from the goal [m]")
+    start_spread: Annotated[float, Field(ge=0)] = Field(
+        0.03, description="task B starts this close to the goal, since that is where task A leaves the object [m]"
+    )
     cube_edge: Positive = Field(0.04, description="edge of the cube [m]")
     height_threshold: Positive = Field(0.15, description="the object counts as lifted from this z on [m]")
     distance_threshold: Positive = Field(0.05, description="largest xy distance from the target that counts [m]")
@@ -112,7 +115,7 @@ class PolicyConfig(Section):
     kernel_size: Count = 5
     diffusion_step_embed_dim: Count = 64
     num_train_timesteps: Count = 100
-    num_inference_steps: Count = Field(10, description="DDIM steps at inference")
+    num_inference_steps: Count = Field(5, description="DDIM steps at inference")
     noise_scheduler_type: Literal["DDPM", "DDIM"] = "DDIM"
     prediction_type: Literal["epsilon", "sample"] = Field(
         "sample",
@@ -134,8 +137,8 @@ class TrainConfig(Section):
     """Optimisation, at iteration 0 and in every finetune."""
 
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:N")
-    steps: Count = Field(2500, description="optimizer steps at iteration 0")
-    finetune_steps: Count = Field(900, description="further optimizer steps in each iteration")
+    steps: Count = Field(2200, description="optimizer steps at iteration 0")
+    finetune_steps: Count = Field(700, description="further optimizer steps in each iteration")
     batch_size: Count = 256
     lr: Positive = Field(1e-3, description="peak learning rate at iteration 0 (cosine with warm-up)")
     finetune_lr: Positive = Field(5e-4, description="peak learning rate of each finetune, on a fresh schedule")

@@ -39,7 +39,7 @@ def demonstrate(cell: Cell, config: Config, task: str, seed: int, *, images: boo
 def _demonstrate_batch(cell: Cell, config: Config, task: str, rng: np.random.Generator, images: bool) -> list[Episode]:
     everyone, edge = np.arange(cell.num_envs), config.task.cube_edge
     starts = sample_starts(config.task, task, rng, cell.num_envs)
-    ends = sample_hand_poses(config.task, rng, cell.num_envs)
+    ends = sample_hand_poses(config.task, rng, starts.target_xy)
     plans = [
         plan_pick_place(
             starts.ee_pose[i], starts.object_xy[i], starts.target_xy[i], ends[i], edge, rng, config.demos.dwell_steps

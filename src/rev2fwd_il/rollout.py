@@ -15,12 +15,12 @@ import torch
 
 from rev2fwd_il import features, keys
 from rev2fwd_il.capture import Recorder
-from rev2fwd_il.config import Config
+from rev2fwd_il.config import Config, TaskConfig
 from rev2fwd_il.episodes import Episode
 from rev2fwd_il.learning.inference import ChunkPolicy
 from rev2fwd_il.seeds import derive
 from rev2fwd_il.sim.cell import Cell, Observation
-from rev2fwd_il.tasks import Judge
+from rev2fwd_il.tasks import Judge, workspace
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Outcome:
 class Controller:
     """Drives each environment with the policy of its task; plans again only when a chunk of actions is used up."""
 
-    def __init__(self, policies: Mapping[str, ChunkPolicy], num_envs: int, seed: int):
+    def __init__(self, policies: Mapping[str, ChunkPolicy], task: TaskConfig, num_envs: int, seed: int):
+        self._lower, self._upper = workspace(task)
         self._policies = policies
         self._generator = torch.Generator().manual_seed(derive(seed, "diffusion noise"))
         self._tasks: list[str | None] = [None] * num_envs
@@ -77,6 +78,7 @@ class Controller:
             if empty:
                 planned = policy.plan(self._stacked(empty, policy), self._generator).numpy()
                 for env, chunk in zip(empty, planned, strict=True):
+                    chunk[:, :3] = np.clip(chunk[:, :3], self._lower, self._upper)
                     self._chunks[env] = chunk
         for env in active:
             self._command[env], self._chunks[env] = self._chunks[env][0], self._chunks[env][1:]
@@ -112,7 +114,7 @@ def run_attempts(
 ) -> Iterator[Outcome]:
     """Run until every environment is retired; outcomes in the order in which attempts end."""
     render = images or any(policy.uses_images for policy in policies.values())
-    controller, judge = Controller(policies, cell.num_envs, seed), Judge(config.task, cell.num_envs)
+    controller, judge = Controller(policies, config.task, cell.num_envs, seed), Judge(config.task, cell.num_envs)
     recorder, joints = Recorder(cell.num_envs), [[] for _ in range(cell.num_envs)]
     current: list[Assignment | None] = [assign(env, None) for env in range(cell.num_envs)]
     _begin(cell, controller, judge, {env: now for env, now in enumerate(current) if now})

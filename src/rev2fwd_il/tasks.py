@@ -14,6 +14,9 @@ from rev2fwd_il.config import TaskConfig
 DOWN_WXYZ = np.array([1.0, 0.0, 0.0, 0.0], np.float32)
 HAND_START_Z_M = (0.18, 0.34)
 HAND_START_YAW_RAD = np.radians(15)
+HAND_NEAR_SHARE = 0.5  # of the hand poses: just above the object, where the attempt before has left the hand
+HAND_NEAR_Z_M, HAND_NEAR_XY_M = (0.09, 0.18), 0.04
+WORKSPACE_MARGIN_M, WORKSPACE_Z_M = 0.1, (0.01, 0.45)  # commands are kept within the region, this margin around it
 OPEN_MARGIN_M = 0.015  # wider than the cube by this: measured open
 CLEAR_DISTANCE_M = 0.06  # hand to object centre
 REST_HEIGHT_M = 0.006  # object centre above its resting height
@@ -58,21 +61,41 @@ def sample_away_from_goal(task: TaskConfig, rng: np.random.Generator, count: int
     return accepted[:count].astype(np.float32)
 
 
-def sample_hand_poses(task: TaskConfig, rng: np.random.Generator, count: int) -> np.ndarray:
-    """(count, 7): above the start region, gripper down, turned a little about the vertical."""
+def sample_near_goal(task: TaskConfig, rng: np.random.Generator, count: int) -> np.ndarray:
+    """(count, 2): uniform in the disc of radius `start_spread` around the goal [m]."""
+    angle, radius = rng.uniform(0, 2 * np.pi, count), task.start_spread * np.sqrt(rng.uniform(0, 1, count))
+    return (task.goal_xy + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)).astype(np.float32)
+
+
+def workspace(task: TaskConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper corner (3,) of where a hand may be sent [m]."""
+    lower = [task.x_range[0] - WORKSPACE_MARGIN_M, task.y_range[0] - WORKSPACE_MARGIN_M, WORKSPACE_Z_M[0]]
+    upper = [task.x_range[1] + WORKSPACE_MARGIN_M, task.y_range[1] + WORKSPACE_MARGIN_M, WORKSPACE_Z_M[1]]
+    return np.float32(lower), np.float32(upper)
+
+
+def sample_hand_poses(task: TaskConfig, rng: np.random.Generator, near_xy: np.ndarray) -> np.ndarray:
+    """(M, 7): gripper down, turned a little about the vertical; half anywhere above the region, half above (M, 2)."""
+    count = len(near_xy)
     lower = [task.x_range[0], task.y_range[0], HAND_START_Z_M[0]]
     upper = [task.x_range[1], task.y_range[1], HAND_START_Z_M[1]]
     half_yaw = rng.uniform(-HAND_START_YAW_RAD, HAND_START_YAW_RAD, count) / 2
     zero = np.zeros(count)
     quat = np.stack([np.cos(half_yaw), zero, zero, np.sin(half_yaw)], -1)
-    return np.concatenate([rng.uniform(lower, upper, (count, 3)), quat], -1).astype(np.float32)
+    anywhere = rng.uniform(lower, upper, (count, 3))
+    xy = near_xy + rng.uniform(-HAND_NEAR_XY_M, HAND_NEAR_XY_M, (count, 2))
+    near = np.concatenate([xy, rng.uniform(*HAND_NEAR_Z_M, (count, 1))], -1)
+    position = np.where(rng.uniform(0, 1, (count, 1)) < HAND_NEAR_SHARE, near, anywhere)
+    return np.concatenate([position, quat], -1).astype(np.float32)
 
 
 def sample_starts(task: TaskConfig, which: str, rng: np.random.Generator, count: int) -> Starts:
-    """Starts of task "A" (object anywhere, target the goal) or "B" (object at the goal, target anywhere)."""
-    away, hands = sample_away_from_goal(task, rng, count), sample_hand_poses(task, rng, count)
-    goal = np.tile(np.float32(task.goal_xy), (count, 1))
-    return Starts(away, goal, hands) if which == keys.TASK_A else Starts(goal, away, hands)
+    """Starts of task "A" (object anywhere, target the goal) or "B" (object close to the goal, target anywhere)."""
+    away = sample_away_from_goal(task, rng, count)
+    if which == keys.TASK_A:
+        return Starts(away, np.tile(np.float32(task.goal_xy), (count, 1)), sample_hand_poses(task, rng, away))
+    near = sample_near_goal(task, rng, count)
+    return Starts(near, away, sample_hand_poses(task, rng, near))
 
 
 class Judge:

@@ -7,12 +7,12 @@ from rev2fwd_il.config import Config
 NUM_ENVS = 6
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def config():
     return Config()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cell(config):
     from rev2fwd_il.sim.cell import Cell
     from rev2fwd_il.sim.launch import simulation

@@ -45,7 +45,7 @@ class SolverWatch:
         if self.warning:
             raise SimulationError(
                 "the physics solver hit a limit, what it computed is wrong", found=self.warning,
-                do="raise CONSTRAINTS_PER_ENV or CONTACTS_PER_ENV in sim/environment.py",
+                do="raise that limit in sim/environment.py",
             )  # fmt: skip
 
     def _pump(self, reader: int, original: int) -> None:
