@@ -54,7 +54,7 @@ def write_run(root, name="circle", iterations=3):
             folder = root / "runs" / f"evaluation_{task}_{name}" / f"iter{n}"
             write_json(folder / "metrics.json", evaluation(task, start + (0.97 - start) * n / iterations, rng))
             frames = rng.integers(0, 255, (4, 16, 16, 3), np.uint8)
-            write_mp4(folder / "videos" / "success_0.mp4", frames, 30)
+            write_mp4(folder / "videos/success_0.mp4", frames, 30)
         if n:
             content = alternating(0.3 + 0.6 * (n - 1) / iterations, rng)
             write_json(root / "runs" / f"alternating_{name}" / f"iter{n}" / "metrics.json", content)

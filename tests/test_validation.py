@@ -195,7 +195,7 @@ FAULTS = {
     one_colour: (ERROR, "constant_image", "wrist_images", 1, 2),
     stale: (ERROR, "stale_image", "wrist_images", 1, 0),
     repeated: (ERROR, "repeated_image", "images", 1, 0),
-    frozen: (ERROR, "frozen_camera", "images", 1, 10),
+    frozen: (WARNING, "frozen_camera", "images", 1, 10),
     swapped: (WARNING, "cameras_swapped", "images", None, None),
     sunken: (ERROR, "below_table", "obj_pose", 1, 4),
     fallen_in_failure: (WARNING, "below_table", "obj_pose", 1, None),

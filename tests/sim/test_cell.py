@@ -12,7 +12,9 @@ from rev2fwd_il.tasks import object_pose_on_table, sample_starts
 
 @pytest.fixture
 def starts(config, cell):
-    return sample_starts(config.task, "B", generator(0, "cell test"), cell.num_envs)
+    drawn = sample_starts(config.task, "B", generator(0, "cell test"), cell.num_envs)
+    drawn.ee_pose[:, 2] = 0.25  # room to move down
+    return drawn
 
 
 def reset(cell, starts):
