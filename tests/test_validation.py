@@ -103,6 +103,16 @@ def millimetre_positions(a):
     return {"task": "B"}
 
 
+def thrown_in_failure(a):
+    a["success"][1] = False
+    a["obj_pose"][first(a, 2) - 5 : first(a, 2), 0] = np.linspace(1.15, 1.3, 5)
+
+
+def waypoint_rollouts(a):
+    waypoint_actions(a)
+    return {"kind": "rollouts"}
+
+
 def wrong_task(a):
     return {"task": "A"}
 
@@ -185,6 +195,8 @@ FAULTS = {
     x_first_hand: (ERROR, "quaternion_order", "ee_pose", None, None),
     hand_down: (ERROR, "hand_frame", "ee_pose", None, None),
     millimetre_positions: (ERROR, "out_of_reach", "obj_pose", 1, 0),
+    thrown_in_failure: (WARNING, "out_of_reach", "obj_pose", 1, None),
+    waypoint_rollouts: (WARNING, "action_not_reached", "action", None, None),
     wrong_task: (ERROR, "task_label", "target_xy", None, None),
     unknown_task: (ERROR, "task_label", "meta", None, None),
     pushed: (WARNING, "success_not_lifted", "success", 1, None),
@@ -208,6 +220,8 @@ CAUSED = {  # what may come along
     late_actions: {"action_not_reached"},
     early_actions: {"action_not_reached"},
     waypoint_actions: {"action_shifted"},
+    waypoint_rollouts: {"action_shifted"},
+    thrown_in_failure: {"jump"},
     frozen: {"repeated_image"},
     millimetre_positions: {"jump", "success_far", "frozen_camera"},
     hand_down: {"quaternion_flip"},

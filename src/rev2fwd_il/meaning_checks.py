@@ -18,14 +18,17 @@ LATE_FRAMES = 8  # a command and the crossing it causes are at most this far apa
 
 
 def check_reach(dataset: EpisodeDataset) -> list[Finding]:
-    """Positions are metres in the robot-base frame: within the arm's reach."""
+    """Positions are metres in the robot-base frame, within the arm's reach; an object may be thrown in a failure."""
+    succeeded = np.repeat(dataset.success, dataset.ends - dataset.starts)
     found = []
     for field in (keys.EE_POSE, keys.OBJ_POSE, keys.ACTION):
         distance = np.linalg.norm(np.asarray(dataset.arrays[field])[:, :3], axis=1)
-        far = np.flatnonzero(distance > REACH_M)
-        if len(far):
-            message = f"{distance[far[0]]:.4g} from the robot's base, the arm reaches less than {REACH_M} m"
-            found += by_episode(dataset, far, ERROR, "out_of_reach", message, field)
+        tolerated = ~succeeded if field == keys.OBJ_POSE else np.zeros_like(succeeded)
+        for severity, rows in ((ERROR, ~tolerated), (WARNING, tolerated)):
+            far = np.flatnonzero((distance > REACH_M) & rows)
+            if len(far):
+                message = f"{distance[far[0]]:.4g} from the robot's base, the arm reaches less than {REACH_M} m"
+                found += by_episode(dataset, far, severity, "out_of_reach", message, field)
     return found
 
 
