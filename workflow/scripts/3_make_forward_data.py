@@ -24,9 +24,12 @@ def main(args) -> None:
     if args.out.endswith(".npz"):
         _reverse(args, config, source)
     else:
-        from rev2fwd_il.learning.conversion import convert
+        from pathlib import Path
 
-        convert([args.input], args.out, images=source.has_images, include_failures=not args.success_only)
+        from rev2fwd_il.learning.conversion import Source, convert
+
+        sources = [Source(Path(args.input))]
+        convert(sources, Path(args.out), images=source.has_images, include_failures=not args.success_only)
         print(f"{args.out}: LeRobot dataset of {args.input}")
 
 
