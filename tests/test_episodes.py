@@ -4,7 +4,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -357,7 +356,6 @@ def test_kill_leaves_no_final_file_and_all_finished_episodes(tmp_path):
     process = python(WRITE, tmp_path / "x.npz", Path(__file__).parent, 10**6, "")
     while int(process.stdout.readline()) < 20:
         pass
-    time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     counted = 20 + len(process.communicate()[0].split())
     assert not (tmp_path / "x.npz").exists()

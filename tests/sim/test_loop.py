@@ -37,8 +37,8 @@ def test_reversed_demonstrations_replay(cell, config, demonstrations):
     assert all(verdict.replayed.obj_pose[0, 2] < 0.03 for verdict in verdicts)
 
 
-def test_a_reversed_gripper_command_does_not_replay_as_well(cell, config, demonstrations):
-    """The label is what makes it work: with the gripper always open nothing is lifted."""
+def test_replay_refuses_trajectories_that_never_close_the_gripper(cell, config, demonstrations):
+    """The replay judges what happens, not what was recorded: with the gripper always open nothing is lifted."""
     wrong = []
     for episode in demonstrations:
         backwards = reverse_episode(episode, goal_of(episode), config.reversal.gripper_lead_steps)

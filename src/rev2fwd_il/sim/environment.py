@@ -28,7 +28,7 @@ CONTROL_HZ = 30
 PHYSICS_PER_CONTROL = 3
 SOLVER_SUBSTEPS = 2
 # Overflow of either is reported by the solver and raised by launch.py.
-# Contacts share one pool, whose size the solver's work follows: 17 occur in an environment at most, few at a time.
+# Contacts share one pool, whose size the solver's work follows: at most 11.5 an environment were seen.
 CONSTRAINTS_PER_ENV, CONTACTS_PER_ENV, CONTACTS_MIN = 100, 14, 60
 
 
