@@ -55,9 +55,16 @@ def write_run(root, name="circle", iterations=3):
             write_json(folder / "metrics.json", evaluation(task, start + (0.97 - start) * n / iterations, rng))
             frames = rng.integers(0, 255, (4, 16, 16, 3), np.uint8)
             write_mp4(folder / "videos/success_0.mp4", frames, 30)
+            if n:
+                other = evaluation(task, start + 0.1 * n / iterations, np.random.default_rng(n))
+                write_json(root / "runs" / f"evaluation_{task}_{name}_no_rollouts" / f"iter{n}" / "metrics.json", other)
         if n:
             content = alternating(0.3 + 0.6 * (n - 1) / iterations, rng)
             write_json(root / "runs" / f"alternating_{name}" / f"iter{n}" / "metrics.json", content)
+    write_json(
+        root / "runs" / f"chains_{name}" / f"iter{iterations}" / "metrics.json",
+        alternating(0.97, np.random.default_rng(9), 32, 20),
+    )
     replay = {
         "attempted": 120, "succeeded": 117, "rate": rate(117, 120), "tracking_error_mean_m": 0.0021,
         "tracking_error_p99_m": 0.0093, "tracking_error_max_m": 0.021, "final_error_median_m": 0.004, "episodes": [],

@@ -64,9 +64,15 @@ def test_files(finished):
     assert names == {"metrics.json", "metrics.csv", "success_curve.png", "chains.png", "failures.png", "index.html"}
     with open(out / "metrics.csv") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["task"], row["iteration"]) for row in rows] == [(task, str(n)) for task in "AB" for n in range(4)]
+    expected = [("dagger", task, str(n)) for task in "AB" for n in range(4)]
+    expected += [("no_rollouts", task, str(n)) for task in "AB" for n in range(1, 4)]
+    assert [(row["arm"], row["task"], row["iteration"]) for row in rows] == expected
     metrics = json.loads((out / "metrics.json").read_text())
-    for row in rows:
+    for row in rows[8:]:
+        stored = metrics["arms"]["no_rollouts"][row["task"]][row["iteration"]]
+        assert float(row["rate"]) == stored["rate"]
+        assert float(row["mcnemar_p_vs_dagger"]) == stored["mcnemar_vs_dagger"]["p"]
+    for row in rows[:8]:
         stored = metrics["evaluation"][row["task"]][row["iteration"]]
         assert float(row["rate"]) == stored["rate"] and int(row["n"]) == 200
         assert float(row["wilson_lo"]) == stored["wilson_95"][0]
@@ -118,7 +124,9 @@ def test_a_failed_run_still_gets_its_report(root):
     (root / "data" / "B_circle.npz").write_bytes(b"PK")
     results, page = report(root)
     assert len(results.problems) == 2 and "A_circle_replay.json: cannot be read" in page
-    assert [row["task"] for row in results.rows()] == ["A"] * 4
+    rows = [(row["arm"], row["task"], row["mcnemar_p_vs_dagger"] is None) for row in results.rows()]
+    others = [("no_rollouts", "A", False)] * 3 + [("no_rollouts", "B", True)] * 3
+    assert rows == [("dagger", "A", True)] * 4 + others
     Sources(page)
 
 

@@ -182,7 +182,9 @@ class EvaluationConfig(Section):
     num_envs: Count = Field(64, description="environments side by side")
     horizon: Count = Field(240, description="control steps an attempt may take")
     distance_threshold: Positive = Field(0.03, description="tolerance of the reported rates [m]")
-    chains: Annotated[int, Field(ge=0)] = Field(32, description="chains of the last policies' alternating test; 0: none")
+    chains: Annotated[int, Field(ge=0)] = Field(
+        32, description="chains of the last policies' alternating test; 0: none"
+    )
     max_cycles: Count = Field(20, description="A->B cycles such a chain may run")
     videos: Annotated[int, Field(ge=0)] = Field(2, description="films of successes and as many of failures")
 
@@ -206,8 +208,8 @@ class Config(Section):
     iterations: Annotated[int, Field(ge=0)] = Field(3, description="test-collect-finetune iterations N")
     arms: tuple[Arm, ...] = Field(
         ("dagger",),
-        description="dagger: the method; no_rollouts: the same steps on the demonstrations alone; forward_demos: task A "
-        "demonstrated forward, iteration 0 only. They share demonstrations and the first policies",
+        description="dagger: the method; no_rollouts: as many steps on the demonstrations alone; forward_demos: task A "
+        "demonstrated forward, iteration 0 only. All share demonstrations and first policies",
     )
     task: TaskConfig = TaskConfig()
     sim: SimConfig = SimConfig()

@@ -40,19 +40,8 @@ def _demonstrate_batch(cell: Cell, config: Config, task: str, rng: np.random.Gen
     everyone, edge = np.arange(cell.num_envs), config.task.cube_edge
     starts = sample_starts(config.task, task, rng, cell.num_envs)
     ends = sample_hand_poses(config.task, rng, starts.target_xy)
-    plans = [
-        plan_pick_place(
-            starts.ee_pose[i],
-            starts.object_xy[i],
-            starts.object_yaw[i],
-            starts.target_xy[i],
-            ends[i],
-            edge,
-            rng,
-            config.demos.dwell_steps,
-        ).action  # fmt: skip
-        for i in everyone
-    ]
+    ways = zip(starts.ee_pose, starts.object_xy, starts.object_yaw, starts.target_xy, ends, strict=True)
+    plans = [plan_pick_place(*way, edge, rng, config.demos.dwell_steps).action for way in ways]
     observation = cell.reset(everyone, starts.ee_pose, starts.obj_pose(edge))
     cell.show_target(everyone, starts.target_xy)
     judge, recorder = Judge(config.task, cell.num_envs), Recorder(cell.num_envs)

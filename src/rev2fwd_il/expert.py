@@ -2,9 +2,9 @@
 
     start -> above pick -> PICK (close) -> lifted -> above place -> PLACE (open) -> above place -> end
 
-The hand turns with the cube's faces on its way down to it, and carries it without turning: where a cube is put down, it
-lies as it lay. Legs are straight lines at random heights and speeds. Before and after each gripper event the hand waits equally long,
-and the corners are rounded by a symmetric window: a plan read backwards is again a plan of the same kind.
+The hand aligns with the cube's faces before it goes down, and carries the cube without turning it. Legs are straight
+lines at random heights and speeds. Before and after each gripper event the hand waits equally long, and the corners are
+rounded by a symmetric window: a plan read backwards is again a plan of the same kind.
 """
 
 from dataclasses import dataclass

@@ -19,8 +19,9 @@ from rev2fwd_il.plots import save
 from rev2fwd_il.results import Results, gather
 
 COLUMNS = [
-    "task", "iteration", "n", "successes", "distance_threshold_m", "rate", "wilson_lo", "wilson_hi",
-    "clopper_pearson_lo", "clopper_pearson_hi", "rate_at_0.05_m", "mcnemar_p_vs_previous", "mean_consecutive",
+    "arm", "task", "iteration", "n", "successes", "distance_threshold_m", "rate", "wilson_lo", "wilson_hi",
+    "clopper_pearson_lo", "clopper_pearson_hi", "rate_at_0.05_m", "mcnemar_p_vs_previous",
+    "mcnemar_p_vs_dagger", "mean_consecutive",
 ]  # fmt: skip
 FIGURES = {
     "success_curve": (
@@ -62,15 +63,15 @@ def render(results: Results, out_dir: Path) -> str:
     environment.filters |= {"percent": percent, "number": number, "embed": embed}
     environment.globals["relative"] = lambda path: Path(os.path.relpath(path, out_dir)).as_posix()
     figures = [(out_dir / f"{stem}.png", caption) for stem, (_, caption) in FIGURES.items()]
-    endings = {
-        n: Counter(chain.get("ended_by", "unknown") for chain in metrics.get("chains") or [])
-        for n, metrics in results.alternating.items()
-    }
-    kinds = sorted(
-        {k for tests in results.evaluation.values() for m in tests.values() for k in m.get("failures") or {}}
-    )
+    tests = [("policies of iteration", n - 1, metrics) for n, metrics in results.alternating.items()]
+    tests += [("the last policies, iteration", n, metrics) for n, metrics in results.long_chains.items()]
+    tests = [
+        (f"{label} {n}", metrics, Counter(chain.get("ended_by", "unknown") for chain in metrics.get("chains") or []))
+        for label, n, metrics in tests
+    ]
+    kinds = sorted({kind for *_, metrics in results.tests() for kind in metrics.get("failures") or {}})
     page = environment.get_template("report.html")
-    return page.render(results=results, rows=results.rows(), figures=figures, endings=endings, kinds=kinds)
+    return page.render(results=results, rows=results.rows(), figures=figures, tests=tests, kinds=kinds)
 
 
 def embed(path: Path) -> str:

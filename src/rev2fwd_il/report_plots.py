@@ -13,6 +13,15 @@ TASK_STYLE = {
     keys.TASK_A: {"color": DARK, "marker": "o", "linestyle": "-"},
     keys.TASK_B: {"color": MIDDLE, "marker": "s", "linestyle": "--"},
 }
+ARM_STYLE = {
+    "dagger": {},
+    "no_rollouts": {"mfc": "w", "alpha": 0.75, "linestyle": ":"},
+    "forward_demos": {"mfc": "w", "marker": "^"},
+}
+ARM_LABEL = {"dagger": "", "no_rollouts": "no rollouts, ", "forward_demos": "forward demonstrations, "}
+OFFSETS = {  # side by side where intervals would cover each other
+    (arm, task): 0.05 * (2 * i + j) - 0.05 for i, arm in enumerate(ARM_STYLE) for j, task in enumerate(TASK_STYLE)
+}
 FAILURE_STYLE = {  # kind: (fill, hatch); kinds not listed come last in black
     "never_reached": ("#12355b", ""),
     "missed_grasp": ("#f2f2f2", "////"),
@@ -26,19 +35,18 @@ FAILURE_STYLE = {  # kind: (fill, hatch); kinds not listed come last in black
 def success_curve(results: Results) -> Figure:
     """Success rate of both tasks on independent episodes against iteration, with 95 % Wilson intervals."""
     figure, axis = plt.subplots(figsize=(7.5, 4.5))
-    for offset, (task, tests) in zip((-0.03, 0.03), results.evaluation.items()):
-        known = {n: m for n, m in tests.items() if m.get("rate") is not None}
-        if not known:
-            continue
-        x, rates = np.array([*known]) + offset, np.array([m["rate"] for m in known.values()])
+    series: dict[tuple[str, str], dict[int, dict]] = {}
+    for arm, task, n, metrics in results.tests():
+        if metrics.get("rate") is not None:
+            series.setdefault((arm, task), {})[n] = metrics
+    for (arm, task), known in series.items():
+        x, rates = np.array([*known]) + OFFSETS[arm, task], np.array([m["rate"] for m in known.values()])
         bounds = np.array([m.get("wilson_95") or [m["rate"]] * 2 for m in known.values()])
         errors = np.maximum(0, np.abs(bounds.T - rates))
         first = next(iter(known.values()))
         label = f"task {task}, {_cm(first.get('distance_threshold'))} (n = {first.get('num_episodes')})"
-        axis.errorbar(x, rates, errors, capsize=4, lw=1.8, ms=7, label=label, **TASK_STYLE[task])
-        wide = {n: m["rates"]["0.05"]["rate"] for n, m in known.items() if (m.get("rates") or {}).get("0.05")}
-        style = TASK_STYLE[task] | {"linestyle": ":", "mfc": "none"}
-        axis.plot(np.array([*wide]) + offset, [*wide.values()], lw=1, ms=5, label=f"task {task}, 5 cm", **style)
+        style = TASK_STYLE[task] | ARM_STYLE[arm]
+        axis.errorbar(x, rates, errors, capsize=4, lw=1.8, ms=7, label=ARM_LABEL[arm] + label, **style)
     _iterations(axis, "iteration of the policy")
     axis.set(ylabel="success rate, 95 % Wilson interval", ylim=(-0.02, 1.02))
     axis.yaxis.set_major_formatter(PercentFormatter(1))
@@ -50,21 +58,24 @@ def success_curve(results: Results) -> Figure:
 def chains(results: Results) -> Figure:
     """Consecutive successes of every chain against the iteration of the policies; areas count chains."""
     figure, axis = plt.subplots(figsize=(7.5, 4.5))
+    tests = {n - 1: metrics for n, metrics in results.alternating.items()} | results.long_chains
     means = {}
-    for n, metrics in results.alternating.items():
+    for n, metrics in tests.items():
         summary = metrics.get("consecutive_success") or {}
         lengths, counts = np.unique(summary.get("per_chain") or [], return_counts=True)
-        axis.scatter(np.full(len(lengths), n - 1), lengths, s=45 * counts, color=LIGHT, edgecolors="k", lw=0.5)
+        axis.scatter(np.full(len(lengths), n), lengths, s=45 * counts, color=LIGHT, edgecolors="k", lw=0.5)
         for length, count in zip(lengths, counts):
-            axis.annotate(count, (n - 1, length), ha="center", va="center", fontsize=7)
+            axis.annotate(count, (n, length), ha="center", va="center", fontsize=7)
         if summary.get("mean") is not None:
-            means[n - 1] = (summary["mean"], *(summary.get("mean_95") or [summary["mean"]] * 2))
+            means[n] = (summary["mean"], *(summary.get("mean_95") or [summary["mean"]] * 2))
         if metrics.get("max_cycles") is not None:
-            axis.hlines(metrics["max_cycles"], n - 1.4, n - 0.6, color="0.3", ls="--", lw=1)
+            axis.hlines(metrics["max_cycles"], n - 0.4, n + 0.4, color="0.3", ls="--", lw=1)
     if means:
         mean, low, high = np.array([*means.values()]).T
         errors = np.maximum(0, [mean - low, high - mean])
-        axis.errorbar(np.array([*means]) + 0.18, mean, errors, color=MIDDLE, marker="D", capsize=4, label="mean, 95 %")
+        axis.errorbar(
+            np.array([*means]) + 0.18, mean, errors, color=MIDDLE, marker="D", ls="", capsize=4, label="mean, 95 %"
+        )
         axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     _iterations(axis, "iteration of the policies (in circles: number of chains; dashed: most cycles allowed)")
     axis.set(ylabel="consecutive successful cycles")

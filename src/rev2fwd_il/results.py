@@ -4,7 +4,9 @@ A run that failed has left less, which is no error: what is absent is None or mi
 cannot be read is named in `problems`.
 
     runs/evaluation_{task}_{name}/iter{n}/metrics.json   -> evaluation[task][n]
+    runs/evaluation_{task}_{name}_{arm}/...              -> arms[arm][task][n], the experiment's other arms
     runs/alternating_{name}/iter{n}/metrics.json         -> alternating[n], a test of the policies of iteration n - 1
+    runs/chains_{name}/iter{n}/metrics.json              -> long_chains[n], a longer test of those of iteration n
     data/A_{name}_replay.json                            -> replay
     runs/inspect_{name}/{task}/stats.json                -> inspection[task]
     data/B_{name}.npz, meta                              -> demos
@@ -12,15 +14,20 @@ cannot be read is named in `problems`.
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from rev2fwd_il import keys
+from rev2fwd_il.config import Arm
 from rev2fwd_il.episodes import EpisodeDataset
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.metrics import mcnemar
+
+DAGGER, *OTHER_ARMS = get_args(Arm)
 
 
 @dataclass
@@ -29,7 +36,9 @@ class Results:
 
     name: str
     evaluation: dict[str, dict[int, dict]] = field(default_factory=dict)
+    arms: dict[str, dict[str, dict[int, dict]]] = field(default_factory=dict)
     alternating: dict[int, dict] = field(default_factory=dict)
+    long_chains: dict[int, dict] = field(default_factory=dict)
     replay: dict | None = None
     demos: dict | None = None
     inspection: dict[str, dict] = field(default_factory=dict)
@@ -38,15 +47,23 @@ class Results:
     problems: list[str] = field(default_factory=list)
 
     def rows(self) -> list[dict]:
-        """One row per task and iteration, the content of metrics.csv."""
-        return [self._row(task, n) for task in self.evaluation for n in self.evaluation[task]]
+        """One row per arm, task and iteration, the content of metrics.csv."""
+        return [self._row(*where) for where in self.tests()]
 
-    def _row(self, task: str, iteration: int) -> dict:
-        metrics = self.evaluation[task][iteration]
+    def tests(self) -> Iterator[tuple[str, str, int, dict]]:
+        """(arm, task, iteration, metrics) of every evaluation, the method's own first."""
+        for arm, tasks in ({DAGGER: self.evaluation} | self.arms).items():
+            for task, tests in tasks.items():
+                for iteration, metrics in tests.items():
+                    yield arm, task, iteration, metrics
+
+    def _row(self, arm: str, task: str, iteration: int, metrics: dict) -> dict:
         wilson, exact = (metrics.get(key) or [None, None] for key in ("wilson_95", "clopper_pearson_95"))
-        chains = self.alternating.get(iteration + 1, {}).get("consecutive_success") or {}
-        test = self.compare(task, iteration)
+        chains = self.alternating.get(iteration + 1, {}) if arm == DAGGER else {}
+        before = self.compare(task, iteration) if arm == DAGGER else None
+        dagger = self.compare_with_dagger(arm, task, iteration)
         return {
+            "arm": arm,
             "task": task,
             "iteration": iteration,
             "n": metrics.get("num_episodes"),
@@ -58,29 +75,35 @@ class Results:
             "clopper_pearson_lo": exact[0],
             "clopper_pearson_hi": exact[1],
             "rate_at_0.05_m": (metrics.get("rates", {}).get("0.05") or {}).get("rate"),
-            "mcnemar_p_vs_previous": test and test["p"],
-            "mean_consecutive": chains.get("mean"),
+            "mcnemar_p_vs_previous": before and before["p"],
+            "mcnemar_p_vs_dagger": dagger and dagger["p"],
+            "mean_consecutive": (chains.get("consecutive_success") or {}).get("mean"),
         }
 
     def compare(self, task: str, iteration: int) -> dict | None:
         """McNemar test of an iteration against the one before, on the same starts; None where they are not paired."""
         tests = self.evaluation[task]
-        if iteration - 1 not in tests:
+        return _paired(tests.get(iteration - 1), tests[iteration])
+
+    def compare_with_dagger(self, arm: str, task: str, iteration: int) -> dict | None:
+        """McNemar test of an arm (first) against the method (second) at the same iteration, on the same starts."""
+        if arm == DAGGER:
             return None
-        before, after = (tests[n].get("episodes") or [] for n in (iteration - 1, iteration))
-        if not before or _starts(before) != _starts(after):
-            return None
-        return mcnemar([episode["success"] for episode in before], [episode["success"] for episode in after])
+        return _paired(self.arms[arm][task][iteration], self.evaluation.get(task, {}).get(iteration))
 
     def to_dict(self) -> dict:
         """The content of metrics.json: numbers only, without the single episodes and without meta."""
-        short = {
-            task: {n: _without(metrics, "episodes") | {"mcnemar_vs_previous": self.compare(task, n)}
-                   for n, metrics in tests.items()}
-            for task, tests in self.evaluation.items()
-        }  # fmt: skip
+        short, arms = {}, {}
+        for arm, task, n, metrics in self.tests():
+            numbers = _without(metrics, "episodes")
+            if arm == DAGGER:
+                short.setdefault(task, {})[n] = numbers | {"mcnemar_vs_previous": self.compare(task, n)}
+            else:
+                numbers["mcnemar_vs_dagger"] = self.compare_with_dagger(arm, task, n)
+                arms.setdefault(arm, {}).setdefault(task, {})[n] = numbers
         return {
-            "name": self.name, "evaluation": short, "alternating": self.alternating,
+            "name": self.name, "evaluation": short, "arms": arms, "alternating": self.alternating,
+            "long_chains": self.long_chains,
             "replay": self.replay and _without(self.replay, "episodes"), "demos": self.demos, "problems": self.problems,
             "inspection": {task: _without(stats, "meta") for task, stats in self.inspection.items()},
         }  # fmt: skip
@@ -91,9 +114,11 @@ def gather(name: str, data_dir: str | Path, runs_dir: str | Path) -> Results:
     data_dir, runs_dir, out = Path(data_dir), Path(runs_dir), Results(name)
     for task in keys.TASKS:
         folder = runs_dir / f"evaluation_{task}_{name}"
-        tests = {n: _read(path, out) for n, path in _iterations(folder, "metrics.json")}
-        if any(tests.values()):
-            out.evaluation[task] = {n: metrics for n, metrics in tests.items() if metrics}
+        if tests := _read_iterations(folder, out):
+            out.evaluation[task] = tests
+        for arm in OTHER_ARMS:
+            if tests := _read_iterations(folder.with_name(f"{folder.name}_{arm}"), out):
+                out.arms.setdefault(arm, {})[task] = tests
         out.films[task] = {
             n: sorted(path.glob("videos/*.mp4"))
             for n, path in _iterations(folder, "")
@@ -103,8 +128,8 @@ def gather(name: str, data_dir: str | Path, runs_dir: str | Path) -> Results:
         out.pictures[task] = sorted(folder.glob("*.png"))
         if (folder / "stats.json").is_file() and (stats := _read(folder / "stats.json", out)):
             out.inspection[task] = stats
-    chains = {n: _read(path, out) for n, path in _iterations(runs_dir / f"alternating_{name}", "metrics.json")}
-    out.alternating = {n: metrics for n, metrics in chains.items() if metrics}
+    out.alternating = _read_iterations(runs_dir / f"alternating_{name}", out)
+    out.long_chains = _read_iterations(runs_dir / f"chains_{name}", out)
     if (replay := data_dir / f"A_{name}_replay.json").is_file():
         out.replay = _read(replay, out)
     if (demos := data_dir / f"B_{name}.npz").is_file():
@@ -116,6 +141,11 @@ def _iterations(folder: Path, file: str) -> list[tuple[int, Path]]:
     """(n, <folder>/iter<n>/<file>) for each that exists, by n."""
     found = [(re.fullmatch(r"iter(\d+)", path.name), path / file) for path in folder.glob("iter*")]
     return sorted((int(match[1]), path) for match, path in found if match and path.exists())
+
+
+def _read_iterations(folder: Path, out: Results) -> dict[int, dict]:
+    read = {n: _read(path, out) for n, path in _iterations(folder, "metrics.json")}
+    return {n: metrics for n, metrics in read.items() if metrics}
 
 
 def _read(path: Path, out: Results) -> dict | None:
@@ -138,6 +168,14 @@ def _demos(path: Path, out: Results) -> dict | None:
     lengths = dataset.ends - dataset.starts
     counts = {key: dataset.meta.get(key) for key in ("attempted", "successful")}
     return counts | {"episodes": len(dataset), "frames": dataset.num_frames, "median_frames": float(np.median(lengths))}
+
+
+def _paired(first: dict | None, second: dict | None) -> dict | None:
+    """McNemar test of two evaluations; None where they did not meet the same starts."""
+    before, after = ((metrics or {}).get("episodes") or [] for metrics in (first, second))
+    if not before or _starts(before) != _starts(after):
+        return None
+    return mcnemar([episode["success"] for episode in before], [episode["success"] for episode in after])
 
 
 def _starts(episodes: list[dict]) -> list[tuple]:

@@ -3,12 +3,18 @@
 import pytest
 
 SMOKE = ("--configfile", "config/smoke.yaml")
-FIXED = {"collect": 1, "reverse": 1, "replay": 1, "inspect": 2, "convert": 2, "train": 2, "report": 1}
+FIXED = {"collect": 1, "reverse": 1, "replay": 1, "inspect": 2, "convert": 2, "train": 2, "chains": 1, "report": 1}
 
 
 def full_plan(n: int) -> dict[str, int]:
     chain = {"alternate": n, "merge": 2 * n, "finetune": 2 * n}
     return FIXED | {"evaluate": 2 * (n + 1)} | {rule: count for rule, count in chain.items() if count}
+
+
+def with_arms(plan: dict[str, int], n: int) -> dict[str, int]:
+    """What the arms no_rollouts and forward_demos add to the plan of n iterations."""
+    forward = {"collect_forward": 1, "convert_forward": 1, "train_on_forward_demonstrations": 1}
+    return plan | forward | {"finetune_without_rollouts": 2 * n, "evaluate": plan["evaluate"] + 2 * n + 1}
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 100])
@@ -17,8 +23,20 @@ def test_a_dry_run_plans_every_job_to_iteration_n(planner, n):
 
 
 def test_smoke_and_gpu_configurations_plan(planner):
-    assert planner.plan(*SMOKE) == full_plan(2)
+    assert planner.plan(*SMOKE) == with_arms(full_plan(2), 2)
     assert planner.plan("--configfile", "config/gpu.yaml") == full_plan(10)
+
+
+def test_the_other_arms_start_from_the_first_policies_of_the_method(planner):
+    arms = ("arms=[dagger, no_rollouts, forward_demos]", "iterations=2")
+    assert planner.plan(config=arms) == with_arms(full_plan(2), 2)
+    targets = [f"runs/evaluation_A_circle_no_rollouts/iter{n}/metrics.json" for n in (1, 2)]
+    plan = planner("-n", "-p", *targets, config=arms).stdout
+    last = "checkpoints/checkpoints/last/pretrained_model"
+    assert f"--checkpoint runs/diffusion_A_circle/iter0/{last}" in plan
+    assert f"--checkpoint runs/diffusion_A_circle_no_rollouts/iter1/{last} --out" in plan
+    assert "rollout_A_circle_iter" not in plan
+    assert planner("-n", config=("arms=[no_rollouts]",)).returncode != 0
 
 
 def test_the_slurm_profile_plans_the_same_jobs(planner):
@@ -60,27 +78,42 @@ def test_a_finished_run_has_nothing_to_do(finished):
 
 
 def test_raising_n_builds_only_the_new_iteration(finished):
-    new = {"alternate": 1, "merge": 2, "finetune": 2, "evaluate": 2, "report": 1}
+    new = {
+        "alternate": 1,
+        "merge": 2,
+        "finetune": 2,
+        "finetune_without_rollouts": 2,
+        "evaluate": 4,
+        "chains": 1,
+        "report": 1,
+    }
     assert finished.plan(*SMOKE, config=("iterations=3",)) == new
 
 
-# Task A's data change; through the rollouts B's finetunes do, but not B's first training and its evaluation.
-AFTER_REVERSAL = {
-    "reverse": 1, "replay": 1, "inspect": 1, "convert": 1, "train": 1,
-    "alternate": 2, "merge": 4, "finetune": 4, "evaluate": 5, "report": 1,
+AFTER_ROLLOUTS = {"merge": 4, "finetune": 4, "chains": 1, "report": 1}
+# Task A's data change; through the rollouts B's finetunes do, but not B's first training and what has no rollouts.
+AFTER_REVERSAL = AFTER_ROLLOUTS | {
+    "reverse": 1, "replay": 1, "inspect": 1, "convert": 1, "train": 1, "alternate": 2, "finetune_without_rollouts": 2,
+    "evaluate": 7,
 }  # fmt: skip
-AFTER_TRAINING = {"train": 2, "alternate": 2, "merge": 4, "finetune": 4, "evaluate": 6, "report": 1}
+AFTER_TRAINING = AFTER_ROLLOUTS | {
+    "train": 2, "alternate": 2, "finetune_without_rollouts": 4, "evaluate": 11, "train_on_forward_demonstrations": 1,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("change", "jobs"),
     [
-        ("evaluation={videos: 2}", {"evaluate": 6, "report": 1}),
+        ("evaluation={videos: 2}", {"evaluate": 11, "report": 1}),
+        ("evaluation={max_cycles: 2}", {"chains": 1, "report": 1}),
         ("train={steps: 61}", AFTER_TRAINING),
-        ("train={finetune_steps: 31}", {"finetune": 4, "alternate": 1, "merge": 2, "evaluate": 4, "report": 1}),
-        ("rollout={max_cycles: 2}", {"alternate": 2, "merge": 4, "finetune": 4, "evaluate": 4, "report": 1}),
+        (
+            "train={finetune_steps: 31}",
+            AFTER_ROLLOUTS | {"alternate": 1, "merge": 2, "finetune_without_rollouts": 4, "evaluate": 8},
+        ),
+        ("rollout={max_cycles: 2}", AFTER_ROLLOUTS | {"alternate": 2, "evaluate": 4}),
         ("reversal={gripper_lead_steps: 5}", AFTER_REVERSAL),
-        ("demos={num_episodes: 13}", full_plan(2)),
+        ("demos={num_episodes: 13}", with_arms(full_plan(2), 2)),
         ("train={save_every: 7}", {}),
         ("wandb={enabled: true}", {}),
     ],

@@ -25,7 +25,7 @@ def main(args: argparse.Namespace) -> None:
     results = write_report(args.name, args.data_dir, args.runs_dir, out_dir)
     for row in results.rows():
         interval = f"{percent(row['wilson_lo'])} to {percent(row['wilson_hi'])}"
-        print(f"task {row['task']}, iteration {row['iteration']}: {percent(row['rate'])} ({interval})")
+        print(f"{row['arm']}, task {row['task']}, iteration {row['iteration']}: {percent(row['rate'])} ({interval})")
     for problem in results.problems:
         print(problem)
     print(f"report: {out_dir / 'index.html'}")

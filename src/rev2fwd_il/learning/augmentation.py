@@ -1,8 +1,8 @@
 """Hands slightly off the demonstrated path, commanded back onto it.
 
 A policy that has only seen hands on the path does not know what to do beside it, and its own small errors add up until
-it stands still over the table. Shifting and turning the observed hand while keeping the commanded poses shows it the way
-back. A held object moves along with the hand.
+it stands still over the table. Shifting and turning the observed hand while keeping the commanded poses shows it the
+way back. A held object moves along with the hand.
 """
 
 import torch

@@ -3,10 +3,14 @@
 States and actions are mapped to [-1, 1] by their minimum and maximum (LeRobot's MIN_MAX). Two corrections are made to
 the minimum and maximum themselves, so that LeRobot's own processor steps apply and undo them:
 
-1. A dimension that hardly varies (a quaternion component, a fixed target) gets at least `MIN_HALF_RANGE` around its
-   middle; otherwise a millimetre of noise would fill the whole of [-1, 1].
+1. A dimension that hardly varies (a fixed target, a hand that never tilts) gets a least range around its middle;
+   otherwise a millimetre of noise would fill the whole of [-1, 1], and a cube that tips would be far outside of it.
 2. Relative actions are measured over all steps of all windows, not over frames.
+3. Actions are measured in units that weigh errors as a grasp does: the loss is their mean square, and were positions
+   divided by their whole range, the gripper would count for nearly everything and 5 mm for nothing.
 """
+
+import re
 
 import numpy as np
 import torch
@@ -16,10 +20,17 @@ from torch import Tensor
 from rev2fwd_il import features, keys
 from rev2fwd_il.learning.windows import ACTION_IS_PAD, FrameStore, cut_windows
 
-MIN_HALF_RANGE = 0.02  # [m] for positions, unitless for quaternions
+MIN_HALF_RANGE, MIN_HALF_RANGE_QUATERNION = 0.02, 0.25  # [m], unitless
 RELATIVE_NAMES = ("x", "y", "z")
 ABSOLUTE_NAMES = [name for name in features.ACTION_NAMES if name not in RELATIVE_NAMES]
 RELATIVE_MASK = [name in RELATIVE_NAMES for name in features.ACTION_NAMES]
+NAMES = {
+    keys.OBS_STATE: features.STATE_NAMES,
+    keys.OBS_ENVIRONMENT_STATE: features.ENVIRONMENT_STATE_NAMES,
+    keys.ACTION: features.ACTION_NAMES,
+}
+QUATERNION = re.compile(r"(^|_)q[wxyz]$")
+ACTION_UNIT = {"x": 0.08, "y": 0.08, "z": 0.08, "gripper": 2.0}  # [m], unitless
 BATCH = 4096
 
 
@@ -28,22 +39,30 @@ def make_stats(store: FrameStore, observations: list[str], n_obs_steps: int, hor
     stats = {}
     for key in observations:
         values = store.frames[key]
-        stats[key] = _image_stats(values) if values.ndim == 4 else _vector_stats(values)
+        stats[key] = _image_stats(values) if values.ndim == 4 else _vector_stats(values, NAMES[key])
     actions = _relative_actions(store, n_obs_steps, horizon) if relative else store.frames[keys.ACTION]
-    stats[keys.ACTION] = _vector_stats(actions)
+    stats[keys.ACTION] = _scaled(_vector_stats(actions, NAMES[keys.ACTION]))
     return stats
 
 
-def _vector_stats(values: Tensor) -> dict[str, np.ndarray]:
+def _vector_stats(values: Tensor, names: list[str]) -> dict[str, np.ndarray]:
     lower, upper = values.amin(0), values.amax(0)
-    middle, half = (upper + lower) / 2, ((upper - lower) / 2).clamp_min(MIN_HALF_RANGE)
-    std = values.std(0, correction=0).clamp_min(MIN_HALF_RANGE)
+    least = torch.tensor([MIN_HALF_RANGE_QUATERNION if QUATERNION.search(name) else MIN_HALF_RANGE for name in names])
+    middle, half = (upper + lower) / 2, ((upper - lower) / 2).maximum(least)
+    std = values.std(0, correction=0).maximum(least)
     return {
         "min": (middle - half).numpy(),
         "max": (middle + half).numpy(),
         "mean": values.mean(0).numpy(),
         "std": std.numpy(),
     }
+
+
+def _scaled(stats: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Action statistics whose unit is `ACTION_UNIT`, around the same middle."""
+    middle = (stats["max"] + stats["min"]) / 2
+    unit = np.array([ACTION_UNIT.get(name, MIN_HALF_RANGE_QUATERNION) for name in features.ACTION_NAMES], np.float32)
+    return stats | {"min": middle - unit, "max": middle + unit}
 
 
 def _image_stats(images: Tensor, samples: int = 1000) -> dict[str, np.ndarray]:

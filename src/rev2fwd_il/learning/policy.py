@@ -92,6 +92,7 @@ def make_policy(config: PolicyConfig, store: FrameStore, stats: dict, device: st
             noise_scheduler_type=config.noise_scheduler_type,
             num_train_timesteps=config.num_train_timesteps,
             prediction_type=config.prediction_type,
+            clip_sample=False,  # actions are not confined to [-1, 1]: learning/normalization.py
             num_inference_steps=config.num_inference_steps,
             crop_shape=crop,
             pretrained_backbone_weights=None,  # nothing is downloaded
