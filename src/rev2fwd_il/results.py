@@ -10,7 +10,6 @@ cannot be read is named in `problems`.
     data/B_{name}.npz, meta                              -> demos
 """
 
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from rev2fwd_il import keys
 from rev2fwd_il.episodes import EpisodeDataset
 from rev2fwd_il.errors import DataError
+from rev2fwd_il.json_files import read_json
 from rev2fwd_il.metrics import mcnemar
 
 
@@ -120,13 +120,10 @@ def _iterations(folder: Path, file: str) -> list[tuple[int, Path]]:
 
 def _read(path: Path, out: Results) -> dict | None:
     try:
-        content = json.loads(path.read_text())
-        if not isinstance(content, dict):
-            raise ValueError("not a JSON object")
-    except (OSError, ValueError, RecursionError) as error:
-        out.problems.append(f"{path}: cannot be read: {error}")
+        return read_json(path)
+    except DataError as error:
+        out.problems.append(str(error))
         return None
-    return content
 
 
 def _demos(path: Path, out: Results) -> dict | None:
