@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from rev2fwd_il import films, keys, plots
+from rev2fwd_il.config import TaskConfig
 from rev2fwd_il.episodes import EpisodeDataset
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.findings import ERROR, Finding
 from rev2fwd_il.metrics import rate
+from rev2fwd_il.rerun_export import write_rrd
 from rev2fwd_il.validation import tracking_errors, validate
 
 MAX_LISTED = 20
@@ -69,9 +71,11 @@ def describe(stats: dict, findings: list[Finding]) -> str:
 
 def inspect(
     dataset: EpisodeDataset, out_dir: str | Path, *, episode: int = 0, fps: float = 30.0, xyz_viz: bool = False,
-    stats_json: str | Path | None = None,
+    stats_json: str | Path | None = None, rrd: bool = False,
 ) -> tuple[dict, list[Finding]]:  # fmt: skip
     """Write pictures, film and `stats.json` (or `stats_json`) of a dataset; returns its statistics and findings.
+
+    `rrd` adds a recording of the episode for the Rerun viewer, with the default thresholds of success.
 
     Raises DataError when there is no such episode.
     """
@@ -92,6 +96,8 @@ def inspect(
     if _cameras(dataset):
         frames = (np.concatenate(views, axis=1) for views in zip(*(getattr(chosen, c) for c in _cameras(dataset))))
         written.append(films.write_mp4(out_dir / f"{stem}.mp4", map(films.enlarge, frames), fps))
+    if rrd:
+        written.append(write_rrd(out_dir / f"{stem}.rrd", chosen, TaskConfig(), fps=fps, name=name))
     stats |= {"findings": [finding.to_dict() for finding in findings], "written": [path.name for path in written]}
     path = Path(stats_json or out_dir / "stats.json")
     path.parent.mkdir(parents=True, exist_ok=True)
