@@ -2,6 +2,8 @@
 # make plan     show what `make run` would do
 # make smoke    the same DAG, tiny, in minutes
 # make test     set up and run all tests
+# make fuzz     read 10,000 damaged files within bounds of time and memory
+# make test-browser   open the report in a headless Chromium, which is installed where it is missing (needs root, apt)
 # make check    formatting and lint
 # make lock     compile the locks anew (needs a package index)
 #
@@ -15,7 +17,7 @@ ENGINE = .venv-engine/bin
 SNAKEMAKE = $(ENGINE)/snakemake --configfile $(CONFIG)
 NAME = $(shell sed -n 's/^name: *\([^ ]*\).*/\1/p' $(CONFIG))
 
-.PHONY: run plan smoke setup test check format lock
+.PHONY: run plan smoke setup test fuzz test-browser check format lock
 
 run: setup
 	$(SNAKEMAKE) $(ARGS) --report runs/report_$(NAME)/snakemake_report.html --report-after-run
@@ -31,6 +33,13 @@ setup:
 
 test: setup
 	$(WORK)/pytest $(TESTS)
+
+fuzz: setup
+	$(WORK)/python tests/fuzz/fuzz.py --count 10000
+
+test-browser: setup
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
+	REV2FWD_BROWSER=chromium $(WORK)/pytest tests/browser
 
 check: setup
 	$(WORK)/ruff check
