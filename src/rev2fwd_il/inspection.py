@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rev2fwd_il import films, keys, plots
+from rev2fwd_il.comparison_plots import outcomes
 from rev2fwd_il.config import TaskConfig
 from rev2fwd_il.episodes import EpisodeDataset
 from rev2fwd_il.errors import DataError
@@ -84,7 +85,11 @@ def inspect(
     out_dir = Path(out_dir)
     findings, stats = validate(dataset), statistics(dataset, fps)
     table = plots.coverage(dataset, f"{dataset.path.stem}: starts and targets")
-    written = [plots.save(table, out_dir / "coverage.png")]
+    lengths = plots.histograms(dataset, fps, f"{dataset.path.stem}: lengths and final errors")
+    written = [plots.save(table, out_dir / "coverage.png"), plots.save(lengths, out_dir / "histograms.png")]
+    if not dataset.success.all():
+        paths = outcomes(dataset, f"{dataset.path.stem}: paths of the object")
+        written.append(plots.save(paths, out_dir / "outcomes.png"))
     chosen, name = dataset[episode], f"{dataset.path.stem}, episode {episode}"
     stem = f"episode_{episode:03d}"
     for camera in _cameras(dataset):
