@@ -47,7 +47,7 @@ def browse(page, *options):
         f"--user-data-dir={page.parent / 'profile'}", "--window-size=1200,4000", "--virtual-time-budget=20000",
         "--enable-logging=stderr", *options, page.as_uri(),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout, done.stderr
 

@@ -129,7 +129,7 @@ def test_hostile_files_are_refused(tmp_path, name):
 
 
 def test_a_file_that_keeps_the_library_busy_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("rev2fwd_il.exchange.hdf5_probe.WAIT_S", 4)
+    monkeypatch.setattr("rev2fwd_il.exchange.hdf5_probe.CPU_S", 3)
     with pytest.raises(DataError, match="does not end"):
         convert(REAL.with_name("endless.hdf5"), tmp_path / "x.npz", "npz")
 

@@ -20,8 +20,8 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-CASE_S = 30  # a case that takes longer hangs
-START_S = 120  # imports and originals
+CASE_S = 30  # of computing: a case that takes longer hangs
+SILENCE_S = 300  # and one that says nothing for so long hangs where no signal reaches it
 GOOD = ("refused", "equal", "other")
 
 
@@ -34,16 +34,16 @@ def worker(args: argparse.Namespace) -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + args.memory_mb * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError("hangs")))
+    signal.signal(signal.SIGPROF, lambda *_: (_ for _ in ()).throw(TimeoutError("hangs")))
     print("ready", flush=True)
     for number in range(args.first, args.first + args.count):
-        signal.alarm(CASE_S)
+        signal.setitimer(signal.ITIMER_PROF, CASE_S)
         try:
             kind, outcome = cases.run(number)
         except Exception as error:
             kind, outcome = type(error).__name__, "TRACEBACK"
             traceback.print_exc()
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         print(number, kind, outcome, flush=True)
 
 
@@ -70,17 +70,16 @@ def supervise(args: argparse.Namespace) -> list[tuple[int, str, str]]:
 
 def _lines(process: subprocess.Popen, end: float):
     """Lines of the worker until it ends, falls silent or the time is up."""
-    buffer, patience = "", START_S
+    buffer = ""
     os.set_blocking(process.stdout.fileno(), False)
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        while time.monotonic() < end and selector.select(min(patience, max(0.1, end - time.monotonic()))):
+        while time.monotonic() < end and selector.select(min(SILENCE_S, max(0.1, end - time.monotonic()))):
             chunk = os.read(process.stdout.fileno(), 2**16).decode()
             if not chunk:
                 return
             *lines, buffer = (buffer + chunk).split("\n")
             yield from lines
-            patience = 2 * CASE_S
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A first reading of an HDF5 file in a process of its own, of bounded time.
+"""A first reading of an HDF5 file in a process of its own, of bounded computing time.
 
 A damaged file can send the HDF5 library round in circles, where nothing can stop it but the end of its process (the
 fuzz run found such files, tests/data/endless.hdf5 is one). So another process walks through the whole file first;
@@ -7,6 +7,7 @@ place.
 """
 
 import os
+import signal
 import subprocess
 import sys
 from functools import lru_cache
@@ -14,9 +15,12 @@ from pathlib import Path
 
 from rev2fwd_il.errors import DataError
 
-WAIT_S, BYTES_PER_S = 10, 10_000_000  # for any file, and for its size
+CPU_S, BYTES_PER_CPU_S = 10, 10_000_000  # for any file, and for its size; a busy machine must not refuse a good file
 WALK = """
 import resource, sys
+
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[3]),) * 2)
 import h5py
 
 def walk(node, size):
@@ -32,7 +36,6 @@ def walk(node, size):
             if child.nbytes <= 1100 * size:
                 child[()]
 
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 try:
     with h5py.File(sys.argv[1], "r") as file:
         walk(file, int(sys.argv[2]))
@@ -51,9 +54,8 @@ def probe(path: str | Path) -> None:
 
 @lru_cache(maxsize=64)
 def _outcome(path: str, _modified_ns: int, size: int) -> str | None:
-    command = [sys.executable, "-I", "-c", WALK, path, str(size)]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=WAIT_S + size / BYTES_PER_S)
-    except subprocess.TimeoutExpired:
-        return "reading it does not end"
+    limit_s = CPU_S + size // BYTES_PER_CPU_S
+    done = subprocess.run([sys.executable, "-I", "-c", WALK, path, str(size), str(limit_s)], capture_output=True)
+    if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+        return f"reading it does not end within {limit_s} s of computing"
     return f"reading it ends in signal {-done.returncode}" if done.returncode < 0 else None
