@@ -69,7 +69,7 @@ def test_what_isaac_labs_handler_wrote_is_read(tmp_path):
     assert np.array_equal(read.action, episode.action) and np.array_equal(read.obj_pose, episode.obj_pose)
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("robomimic"), reason="robomimic is not in the lock; see docs/data.md")
+@pytest.mark.skipif(not importlib.util.find_spec("robomimic"), reason="opt-in: make test-robomimic")
 def test_robomimics_loader_reads_it(pictures, tmp_path):
     import robomimic.utils.obs_utils as obs_utils
     from robomimic.utils.dataset import SequenceDataset
@@ -154,7 +154,7 @@ def test_lerobots_trainer_learns_from_it(pictures, tmp_path):
     convert(pictures, tmp_path / "one", "lerobot")
     lerobot(
         "lerobot_train", "--dataset.repo_id=local/one", f"--dataset.root={tmp_path / 'one'}", "--steps=2",
-        "--batch_size=4", "--num_workers=0", "--eval_freq=0", "--log_freq=1", f"--output_dir={tmp_path / 'out'}",
+        "--batch_size=4", "--num_workers=0", "--log_freq=1", f"--output_dir={tmp_path / 'out'}",
         "--policy.type=diffusion", "--policy.push_to_hub=false", "--policy.device=cpu", "--policy.crop_shape=null",
         "--policy.down_dims=[16, 32]", "--policy.spatial_softmax_num_keypoints=4", "--policy.horizon=8",
         "--policy.n_action_steps=4", "--policy.pretrained_backbone_weights=null",
