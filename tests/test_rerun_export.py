@@ -25,8 +25,8 @@ def test_the_recording_holds_the_episode(tmp_path):
     for place in (
         "/cameras/table",
         "/cameras/wrist",
-        "/success/height/threshold_m",
-        "/success/distance/object_to_target_m",
+        "/success/1_lifted/threshold_m",
+        "/success/4_hand_clear/value_m",
     ):
         assert place in printed
     verified = subprocess.run([sys.executable, "-m", "rerun", "rrd", "verify", path], capture_output=True, text=True)

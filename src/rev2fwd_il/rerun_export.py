@@ -16,6 +16,7 @@ from rev2fwd_il.config import TaskConfig
 from rev2fwd_il.contract import FRAME_FIELDS, Episode
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.npz import refuse_existing
+from rev2fwd_il.tasks import CLEAR_DISTANCE_M, OPEN_MARGIN_M
 
 AXIS_M = 0.05
 BLUE, ORANGE, RED, GREY = (70, 110, 220), (230, 140, 40), (220, 50, 50), (150, 150, 150)
@@ -69,12 +70,13 @@ def _log_frame(rr, recording, episode: Episode, t: int) -> None:
 
 
 def _log_success(rr, recording, episode: Episode, task: TaskConfig, t: int) -> None:
-    distance = float(np.linalg.norm(episode.obj_pose[t, :2] - episode.target_xy))
+    hand, cube = episode.ee_pose[t, :3], episode.obj_pose[t, :3]
     values = {
-        "height/object_m": float(episode.obj_pose[t, 2]),
-        "height/threshold_m": task.height_threshold,
-        "distance/object_to_target_m": distance,
-        "distance/threshold_m": task.distance_threshold,
+        "1_lifted": (cube[2], task.height_threshold),
+        "2_near_the_target": (np.linalg.norm(cube[:2] - episode.target_xy), task.distance_threshold),
+        "3_released": (episode.gripper_width[t], task.cube_edge + OPEN_MARGIN_M),
+        "4_hand_clear": (np.linalg.norm(hand - cube), CLEAR_DISTANCE_M),
     }
-    for name, value in values.items():
-        recording.log(f"success/{name}", rr.Scalars(value))
+    for name, (value, threshold) in values.items():
+        recording.log(f"success/{name}/value_m", rr.Scalars(float(value)))
+        recording.log(f"success/{name}/threshold_m", rr.Scalars(threshold))
