@@ -5,7 +5,7 @@ cannot be read is named in `problems`.
 
     runs/evaluation_{task}_{name}/iter{n}/metrics.json   -> evaluation[task][n]
     runs/alternating_{name}/iter{n}/metrics.json         -> alternating[n], a test of the policies of iteration n - 1
-    runs/alternating_{name}/iter{n}/longest_chain.mp4    -> chain_films[n]
+    runs/{alternating,chains}_{name}/iter{n}/longest_chain.mp4 -> chain_films
     data/A_{name}_replay.json                            -> replay
     runs/inspect_{name}/{task}/stats.json                -> inspection[task]
     data/B_{name}.npz, meta                              -> demos
@@ -36,7 +36,7 @@ class Results:
     inspection: dict[str, dict] = field(default_factory=dict)
     pictures: dict[str, list[Path]] = field(default_factory=dict)  # of the inspections, by task
     films: dict[str, dict[int, list[Path]]] = field(default_factory=dict)  # of the evaluations, by task and iteration
-    chain_films: dict[int, Path] = field(default_factory=dict)  # of the alternating tests, by number of the test
+    chain_films: dict[str, Path] = field(default_factory=dict)  # of the alternating tests, by name of the test
     problems: list[str] = field(default_factory=list)
 
     def rows(self) -> list[dict]:
@@ -107,7 +107,11 @@ def gather(name: str, data_dir: str | Path, runs_dir: str | Path) -> Results:
             out.inspection[task] = stats
     chains = {n: _read(path, out) for n, path in _iterations(runs_dir / f"alternating_{name}", "metrics.json")}
     out.alternating = {n: metrics for n, metrics in chains.items() if metrics}
-    out.chain_films = dict(_iterations(runs_dir / f"alternating_{name}", "longest_chain.mp4"))
+    out.chain_films = {
+        f"{title} {n}": path
+        for kind, title in (("alternating", "test"), ("chains", "long chains of the policies of iteration"))
+        for n, path in _iterations(runs_dir / f"{kind}_{name}", "longest_chain.mp4")
+    }
     if (replay := data_dir / f"A_{name}_replay.json").is_file():
         out.replay = _read(replay, out)
     if (demos := data_dir / f"B_{name}.npz").is_file():

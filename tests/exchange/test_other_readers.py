@@ -150,7 +150,8 @@ def test_lerobots_viewer_shows_it(pictures, tmp_path):
     assert all(key in shown for key in ("observation.images.table", "observation.images.wrist", "action", "state"))
 
 
-def test_lerobots_trainer_learns_from_it(pictures, tmp_path):
+def test_lerobots_trainer_learns_from_it(tmp_path):
+    pictures = write_dataset(tmp_path / "B.npz", [make_episode(seed, size=64) for seed in range(2)], fps=30)
     convert(pictures, tmp_path / "one", "lerobot")
     lerobot(
         "lerobot_train", "--dataset.repo_id=local/one", f"--dataset.root={tmp_path / 'one'}", "--steps=2",

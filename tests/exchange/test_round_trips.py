@@ -20,10 +20,17 @@ REAL = Path(__file__).parents[1] / "data" / "demonstrations_B.npz"
 FOREIGN = [name for name in FORMATS if name != "npz"]
 
 
+def on_another_face(episode, yaw):
+    """The object turned and tipped: a policy is shown a like orientation, a round trip has to give this one."""
+    obj_pose = episode.obj_pose.copy()
+    obj_pose[:, 3:] = np.float32([np.cos(yaw), np.sin(yaw), np.cos(yaw), np.sin(yaw)]) / np.sqrt(2)
+    return episode.replace(obj_pose=obj_pose)
+
+
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     """Two episodes with images, the second a failure."""
-    episodes = [make_episode(seed, size=32, success=seed == 0) for seed in range(2)]
+    episodes = [on_another_face(make_episode(seed, size=32, success=seed == 0), 0.2 + seed) for seed in range(2)]
     return write_dataset(tmp_path_factory.mktemp("npz") / "B.npz", episodes, note="ü", fps=30)
 
 

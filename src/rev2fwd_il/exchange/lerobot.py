@@ -1,7 +1,8 @@
 """LeRobot v3 datasets: exported with LeRobot's own code, read back from the Parquet and video files they consist of.
 
-observation.state, observation.environment_state and action hold every pose (features.py). What LeRobot has no place
-for, success and meta, lies in meta/rev2fwd_exchange.json; LeRobot's tools drop that file when they merge or split.
+observation.state and action hold the hand and its commands, observation.environment_state the target (features.py), and
+the column obj_pose the object, which policies ignore. What LeRobot has no place for, success and meta, lies in
+meta/rev2fwd_exchange.json; LeRobot's tools drop that file when they merge or split.
 """
 
 import io
@@ -23,6 +24,7 @@ from rev2fwd_il.errors import DataError
 from rev2fwd_il.exchange.imported import ContentDigest, Imported, task_of
 from rev2fwd_il.exchange.videos import VideoFrames
 from rev2fwd_il.npz import refuse_existing
+from rev2fwd_il.reversal import canonical
 
 SIDECAR = Path("meta/rev2fwd_exchange.json")
 CAMERAS = {keys.OBS_TABLE_IMAGE: keys.IMAGES, keys.OBS_WRIST_IMAGE: keys.WRIST_IMAGES}
@@ -50,7 +52,7 @@ def write(dataset: EpisodeDataset, root: Path, *, video: bool = False) -> list[s
             record_videos(dataset, temporary)
             notes.append("images are compressed as video: they come back close, not equal")
         else:
-            convert([Source(dataset.path)], temporary, images=images, include_failures=True)
+            convert([Source(dataset.path)], temporary, images=images, include_failures=True, exact=True)
         exact = images and not video
         digest = ContentDigest(dataset.meta, images=exact)
         for episode in dataset:
@@ -88,11 +90,13 @@ def read(root: Path, task: str | None = None) -> Imported:
             f"{root}: not a LeRobot dataset of this project's features", found=repr(error), do="see docs/data.md"
         ) from None
     notes = [] if facts else ["success is not recorded: every episode counts as one"]
+    if keys.OBJ_POSE not in info["features"]:
+        notes.append("the object's orientation is the one of those that look alike which is nearest to the hand's")
     return Imported(root, meta, _episodes(root, info, episodes, success), notes, digest, exact)
 
 
 def _check_features(table: dict) -> None:
-    for key, width in SHAPES.items():
+    for key, width in (SHAPES | ({keys.OBJ_POSE: 7} if keys.OBJ_POSE in table else {})).items():
         if list(table[key]["shape"]) != [width]:
             raise ValueError(f"{key} has shape {table[key]['shape']}, expected [{width}]")
 
@@ -138,10 +142,12 @@ def _episodes(root: Path, info: dict, rows: list[dict], success: list[bool]) -> 
 
 def _episode(frames: pa.Table, images: dict[str, np.ndarray], success: bool) -> Episode:
     state, environment, action = (_vectors(frames[key], width) for key, width in SHAPES.items())
+    exact = keys.OBJ_POSE in frames.column_names
+    obj_pose = _vectors(frames[keys.OBJ_POSE], 7) if exact else canonical(environment[:, features.OBJECT])
     if (environment[:, features.TARGET] != environment[0, features.TARGET]).any():
         raise ValueError("the target changes within an episode")
     return Episode(
-        ee_pose=state[:, :7], gripper_width=state[:, 7], obj_pose=environment[:, features.OBJECT], action=action,
+        ee_pose=state[:, :7], gripper_width=state[:, 7], obj_pose=obj_pose, action=action,
         target_xy=environment[0, features.TARGET], success=success, **images,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from rev2fwd_il.learning.frames import IMAGE_FIELDS, dataset_features
 
 def record_videos(dataset: EpisodeDataset, root: Path) -> None:
     """Write every episode, failed ones too, to the new LeRobot dataset `root`; both cameras have to be there."""
-    table = dataset_features(dataset.arrays[keys.IMAGES].shape[1:])
+    table = dataset_features(dataset.arrays[keys.IMAGES].shape[1:], exact=True)
     for key in IMAGE_FIELDS:
         table[key] = table[key] | {"dtype": "video"}
     recorded = LeRobotDataset.create(
@@ -31,4 +31,5 @@ def _frames(episode: Episode, task: str):
     for t in range(len(episode)):
         images = {key: getattr(episode, field)[t] for key, field in IMAGE_FIELDS.items()}
         vectors = {keys.OBS_STATE: state[t], keys.OBS_ENVIRONMENT_STATE: environment[t], keys.ACTION: episode.action[t]}
+        vectors[keys.OBJ_POSE] = episode.obj_pose[t]
         yield {**vectors, **images, "task": task}
