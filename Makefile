@@ -2,6 +2,9 @@
 # make plan     show what `make run` would do
 # make smoke    the same DAG, tiny, in minutes
 # make test     set up and run all tests
+# make fuzz     read 10,000 damaged files within bounds of time and memory
+# make test-browser   open the report in a headless Chromium, which is installed where it is missing (needs root, apt)
+# make test-robomimic   let robomimic's own loader read an export; it is fetched for that (needs a package index)
 # make check    formatting and lint
 # make lock     compile the locks anew (needs a package index)
 #
@@ -15,7 +18,7 @@ ENGINE = .venv-engine/bin
 SNAKEMAKE = $(ENGINE)/snakemake --configfile $(CONFIG)
 NAME = $(shell sed -n 's/^name: *\([^ ]*\).*/\1/p' $(CONFIG))
 
-.PHONY: run plan smoke setup test check format lock
+.PHONY: run plan smoke setup test fuzz test-browser test-robomimic check format lock
 
 run: setup
 	$(SNAKEMAKE) $(ARGS) --report runs/report_$(NAME)/snakemake_report.html --report-after-run
@@ -31,6 +34,18 @@ setup:
 
 test: setup
 	$(WORK)/pytest $(TESTS)
+
+fuzz: setup
+	$(WORK)/python tests/fuzz/fuzz.py --count 10000
+
+test-browser: setup
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
+	REV2FWD_BROWSER=chromium $(WORK)/pytest tests/browser
+
+# Without its dependencies: its loader needs none beyond ours, and one of them has to be compiled.
+test-robomimic: setup
+	$$(envs/setup.sh --uv) pip install --quiet --no-deps --python $(WORK)/python --target .cache/robomimic robomimic==0.3.0
+	PYTHONPATH=.cache/robomimic $(WORK)/pytest tests/exchange/test_other_readers.py -k robomimic
 
 check: setup
 	$(WORK)/ruff check

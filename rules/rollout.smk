@@ -11,6 +11,13 @@ rule alternate:
         A="data/rollout_A_{name}_iter{n}.npz",
         B="data/rollout_B_{name}_iter{n}.npz",
         metrics="runs/alternating_{name}/iter{n}/metrics.json",
+        film=report(
+            "runs/alternating_{name}/iter{n}/longest_chain.mp4",
+            caption="../report/films.rst",
+            category="Films",
+            subcategory="Alternating test",
+            labels={"iteration": "{n}", "film": "longest chain"},
+        ),
     log:
         "runs/log_{name}/alternate_iter{n}.log",
     benchmark:
@@ -37,7 +44,7 @@ rule alternate:
     shell:
         script(
             "6_test_alternating.py --policy_A {params.policy_A} --policy_B {params.policy_B}",
-            "--out_A {output.A} --out_B {output.B} --out_metrics {output.metrics}",
+            "--out_A {output.A} --out_B {output.B} --out_metrics {output.metrics} --out_film {output.film}",
             "--max_cycles {params.max_cycles} --num_envs {params.num_envs} --horizon {params.horizon}",
             "--height_threshold {params.height_threshold} --distance_threshold {params.distance_threshold}",
             "--goal_xy {params.goal_xy} --seed {params.seed} --headless {params.settings:q}",
@@ -154,6 +161,13 @@ rule chains:
         A="runs/chains_{name}/iter{iteration}/rollout_A.npz",
         B="runs/chains_{name}/iter{iteration}/rollout_B.npz",
         metrics="runs/chains_{name}/iter{iteration}/metrics.json",
+        film=report(
+            "runs/chains_{name}/iter{iteration}/longest_chain.mp4",
+            caption="../report/films.rst",
+            category="Films",
+            subcategory="Long chains",
+            labels={"iteration": "{iteration}", "film": "longest chain"},
+        ),
     log:
         "runs/log_{name}/chains_iter{iteration}.log",
     benchmark:
@@ -180,7 +194,7 @@ rule chains:
     shell:
         script(
             "6_test_alternating.py --policy_A {params.policy_A} --policy_B {params.policy_B}",
-            "--out_A {output.A} --out_B {output.B} --out_metrics {output.metrics}",
+            "--out_A {output.A} --out_B {output.B} --out_metrics {output.metrics} --out_film {output.film}",
             "--max_cycles {params.max_cycles} --num_envs {params.num_envs} --horizon {params.horizon}",
             "--height_threshold {params.height_threshold} --distance_threshold {params.distance_threshold}",
             "--goal_xy {params.goal_xy} --seed {params.seed} --headless {params.settings:q}",

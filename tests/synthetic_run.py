@@ -7,6 +7,7 @@ from synthetic import make_episode, write_dataset
 
 from rev2fwd_il.films import write_mp4
 from rev2fwd_il.metrics import chain_summary, rate
+from rev2fwd_il.reversal import goal_of, reverse_episode
 
 KINDS = ["never_reached", "missed_grasp", "dropped", "placed_wide", "not_released", "timeout"]
 
@@ -61,14 +62,28 @@ def write_run(root, name="circle", iterations=3):
         if n:
             content = alternating(0.3 + 0.6 * (n - 1) / iterations, rng)
             write_json(root / "runs" / f"alternating_{name}" / f"iter{n}" / "metrics.json", content)
+            write_mp4(root / "runs" / f"alternating_{name}" / f"iter{n}" / "longest_chain.mp4", frames, 30)
     write_json(
         root / "runs" / f"chains_{name}" / f"iter{iterations}" / "metrics.json",
         alternating(0.97, np.random.default_rng(9), 32, 20),
     )
-    replay = {
-        "attempted": 120, "succeeded": 117, "rate": rate(117, 120), "tracking_error_mean_m": 0.0021,
-        "tracking_error_p99_m": 0.0093, "tracking_error_max_m": 0.021, "final_error_median_m": 0.004, "episodes": [],
-    }  # fmt: skip
-    write_json(root / "data" / f"A_{name}_replay.json", replay)
     demos = [make_episode(seed, size=32) for seed in range(6)]
     write_dataset(root / "data" / f"B_{name}.npz", demos, attempted=7, successful=6)
+    plain = [episode.replace(images=None, wrist_images=None) for episode in demos]
+    reversals = [reverse_episode(episode, goal_of(episode), 5, "width_ahead") for episode in plain]
+    write_dataset(root / "data" / f"reversed_A_{name}.npz", reversals, task="A")
+    write_dataset(root / "data" / f"A_{name}.npz", reversals[1:], task="A")
+    for task, episodes in (("A", reversals), ("B", plain)):
+        outcomes = [episode.replace(success=index % 3 != 0) for index, episode in enumerate(episodes)]
+        write_dataset(root / "data" / f"rollout_{task}_{name}_iter1.npz", outcomes, task=task, kind="rollouts")
+    verdicts = [
+        {"success": index > 0, "failure": None if index else "dropped", "tracking_error_mean_m": 0.002,
+         "tracking_error_max_m": 0.004 + 0.001 * index, "final_error_m": 0.004 + 0.08 * (index == 0),
+         "first_departure_step": None if index else 90} for index in range(6)
+    ]  # fmt: skip
+    replay = {
+        "attempted": 120, "succeeded": 117, "rate": rate(117, 120), "tracking_error_mean_m": 0.0021,
+        "tracking_error_p99_m": 0.0093, "tracking_error_max_m": 0.021, "final_error_median_m": 0.004,
+        "episodes": verdicts,
+    }  # fmt: skip
+    write_json(root / "data" / f"A_{name}_replay.json", replay)

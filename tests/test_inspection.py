@@ -44,8 +44,8 @@ def test_everything_is_written(path, tmp_path):
     assert not findings
     names = {file.name for file in (tmp_path / "out").iterdir()}
     assert names == {
-        "coverage.png", "episode_001_images.png", "episode_001_wrist_images.png", "episode_001_xyz.png",
-        "episode_001_plan.png", "episode_001.mp4", "stats.json",
+        "coverage.png", "histograms.png", "outcomes.png", "episode_001_images.png",
+        "episode_001_wrist_images.png", "episode_001_xyz.png", "episode_001_plan.png", "episode_001.mp4", "stats.json",
     }  # fmt: skip
     assert json.loads((tmp_path / "out" / "stats.json").read_text()) == stats
     assert all(imread(file).std() > 0.01 for file in (tmp_path / "out").glob("*.png"))
@@ -57,7 +57,7 @@ def test_everything_is_written(path, tmp_path):
 def test_without_images_there_is_no_film(tmp_path):
     path = write_dataset(tmp_path / "B.npz", [make_episode(0)])
     inspect(EpisodeDataset(path), tmp_path / "out")
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"coverage.png", "stats.json"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"coverage.png", "histograms.png", "stats.json"}
 
 
 def test_gripper_events_by_hand():

@@ -61,7 +61,10 @@ def report(root):
 def test_files(finished):
     out = finished / "runs" / "report_circle"
     names = {file.name for file in out.iterdir()}
-    assert names == {"metrics.json", "metrics.csv", "success_curve.png", "chains.png", "failures.png", "index.html"}
+    assert names == {
+        "metrics.json", "metrics.csv", "index.html", "success_curve.png", "chains.png", "failures.png", "reversal.png",
+        "replays.png", "worst_replay.png", "rollouts_A.png", "rollouts_B.png",
+    }  # fmt: skip
     with open(out / "metrics.csv") as file:
         rows = list(csv.DictReader(file))
     expected = [("dagger", task, str(n)) for task in "AB" for n in range(4)]
@@ -85,9 +88,9 @@ def test_files(finished):
 def test_page_needs_nothing_from_outside(finished):
     out = finished / "runs" / "report_circle"
     sources = Sources((out / "index.html").read_text()).sources
-    assert sum(source.startswith("data:image/png;base64,") for source in sources) == 3 + 3
+    assert sum(source.startswith("data:image/png;base64,") for source in sources) == 3 + 5 + 4
     films = {source for source in sources if source.endswith(".mp4")}
-    assert len(films) == 8 and all((out / film).is_file() and not Path(film).is_absolute() for film in films)
+    assert len(films) == 8 + 3 and all((out / film).is_file() and not Path(film).is_absolute() for film in films)
     assert all(source.startswith("data:") or source in films for source in sources)
 
 

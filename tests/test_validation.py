@@ -1,4 +1,9 @@
-"""Faults planted one at a time in a clean dataset: each is found under its name, at its place, and nothing else is."""
+"""Faults planted one at a time in a clean dataset: each is found under its name, at its place, and nothing else is.
+
+The clean datasets are synthetic (with images) and real: tests/data/demonstrations_B.npz, five of the expert's episodes.
+"""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +11,10 @@ from synthetic import make_episode, write_dataset
 
 from rev2fwd_il.episodes import EpisodeDataset, write_npz
 from rev2fwd_il.findings import ERROR, WARNING, Finding
+from rev2fwd_il.reversal import goal_of, reverse_episode
 from rev2fwd_il.validation import tracking_errors, validate
+
+REAL = Path(__file__).parent / "data" / "demonstrations_B.npz"
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +27,13 @@ def arrays(tmp_path_factory):
 
 @pytest.fixture
 def faulty(arrays, tmp_path):
-    """Apply a fault (a function that changes the arrays in place) and return the findings."""
+    """Apply a fault (a function that changes the arrays in place) to synthetic or real data; returns the findings."""
 
-    def check(plant):
-        changed = {name: value.copy() for name, value in arrays.items() if name != "meta"}
-        plant(changed)
-        write_npz(tmp_path / "B.npz", changed, {"schema_version": 1, "task": "B"})
+    def check(plant, real=False):
+        source = EpisodeDataset(REAL).arrays if real else arrays
+        changed = {name: np.array(value) for name, value in source.items() if name != "meta"}
+        meta = {"schema_version": 1, "task": "B"} | (plant(changed) or {})
+        write_npz(tmp_path / "B.npz", changed, meta)
         return validate(EpisodeDataset(tmp_path / "B.npz"))
 
     return check
@@ -39,7 +48,7 @@ def flip_quaternion(a):
 
 
 def sign_flicker(a):
-    a["ee_pose"][first(a) + 8, 3:7] = [0, 1, 0, 0]  # with qw = 0 both signs are canonical
+    a["ee_pose"][first(a) + 6 : first(a) + 9, 3:7] = [0, 1, 0, 0]  # with qw = 0 both signs are canonical
     a["ee_pose"][first(a) + 9, 3:7] = [0, -1, 0, 0]
 
 
@@ -51,12 +60,70 @@ def late_actions(a):
     a["action"][:, :3] = np.roll(a["ee_pose"][:, :3], 1, axis=0)
 
 
+def early_actions(a):
+    a["action"][:, :3] = np.roll(a["action"][:, :3], -1, axis=0)
+
+
 def graded_label(a):
     a["action"][first(a) + 3, 7] = 0.5
 
 
 def reversed_label(a):
     a["action"][:, 7] *= -1
+
+
+def unreversed_label(a):
+    """Every episode backwards, but the gripper command where it was: at the frame it had before."""
+    for start, end in zip([0, *a["episode_ends"]], a["episode_ends"]):
+        for name in ("ee_pose", "obj_pose", "gripper_width", "images", "wrist_images"):
+            if name in a:
+                a[name][start:end] = a[name][start:end][::-1].copy()
+        following = np.append(a["ee_pose"][start + 1 : end], a["ee_pose"][end - 1 : end], axis=0)
+        a["action"][start:end, :7] = following
+        a["action"][start:end, 7] = a["action"][start:end, 7][::-1].copy()
+    a["target_xy"][:] = [0.5, 0]
+    return {"task": "A"}
+
+
+def x_first_hand(a):
+    for name in ("ee_pose", "action"):
+        a[name][:, 3:7] = np.roll(a[name][:, 3:7], -1, axis=1) * np.where(a[name][:, 4:5] < 0, -1, 1)
+        a[name][:, 3:7] *= np.where(a[name][:, 3:4] < 0, -1, 1)
+
+
+def hand_down(a):
+    for name in ("ee_pose", "action"):
+        w, x, y, z = a[name][:, 3:7].T.copy()
+        turned = np.stack([-x, w, z, -y], axis=1)  # half a turn about the tool's x
+        a[name][:, 3:7] = turned * np.where(turned[:, :1] < 0, -1, 1)
+
+
+def millimetre_positions(a):
+    a["obj_pose"][first(a) : first(a, 2), :3] *= 1000
+    return {"task": "B"}
+
+
+def thrown_in_failure(a):
+    a["success"][1] = False
+    a["obj_pose"][first(a, 2) - 5 : first(a, 2), 0] = np.linspace(1.15, 1.3, 5)
+
+
+def waypoint_rollouts(a):
+    waypoint_actions(a)
+    return {"kind": "rollouts"}
+
+
+def wrong_task(a):
+    return {"task": "A"}
+
+
+def unknown_task(a):
+    return {"task": "stack"}
+
+
+def pushed(a):
+    rows = slice(first(a), first(a, 2))
+    a["obj_pose"][rows, 2] = 0.02
 
 
 def millimetres(a):
@@ -120,9 +187,19 @@ def misplaced(a):
 # fault -> (severity, code, field, episode, frame); None: anywhere
 FAULTS = {
     flip_quaternion: (ERROR, "quaternion_sign", "obj_pose", 1, 9),
-    sign_flicker: (WARNING, "quaternion_flip", "ee_pose", 1, 8),
+    sign_flicker: (WARNING, "quaternion_flip", "ee_pose", 1, None),
     waypoint_actions: (ERROR, "action_not_reached", "action", None, None),
     late_actions: (ERROR, "action_shifted", "action", None, None),
+    early_actions: (ERROR, "action_shifted", "action", None, None),
+    unreversed_label: (ERROR, "gripper_late", "action", 1, None),
+    x_first_hand: (ERROR, "quaternion_order", "ee_pose", None, None),
+    hand_down: (ERROR, "hand_frame", "ee_pose", None, None),
+    millimetre_positions: (ERROR, "out_of_reach", "obj_pose", 1, 0),
+    thrown_in_failure: (WARNING, "out_of_reach", "obj_pose", 1, None),
+    waypoint_rollouts: (WARNING, "action_not_reached", "action", None, None),
+    wrong_task: (ERROR, "task_label", "target_xy", None, None),
+    unknown_task: (ERROR, "task_label", "meta", None, None),
+    pushed: (WARNING, "success_not_lifted", "success", 1, None),
     graded_label: (ERROR, "gripper_label", "action", 1, 3),
     reversed_label: (ERROR, "gripper_reversed", "action", 1, None),
     millimetres: (ERROR, "gripper_width", "gripper_width", 1, 0),
@@ -141,18 +218,44 @@ FAULTS = {
 }
 CAUSED = {  # what may come along
     late_actions: {"action_not_reached"},
+    early_actions: {"action_not_reached"},
     waypoint_actions: {"action_shifted"},
+    waypoint_rollouts: {"action_shifted"},
+    thrown_in_failure: {"jump"},
     frozen: {"repeated_image"},
+    millimetre_positions: {"jump", "success_far", "frozen_camera"},
+    hand_down: {"quaternion_flip"},
+    x_first_hand: {"quaternion_flip"},
+    pushed: {"repeated_image", "stale_image"},
 }
+WITHOUT_IMAGES = [fault for fault, (_, _, field, *_) in FAULTS.items() if "images" not in (field or "")]
+
+
+def assert_found(fault, findings):
+    severity, code, field, episode, frame = FAULTS[fault]
+    assert {finding.code for finding in findings} - CAUSED.get(fault, set()) == {code}
+    place = [f for f in findings if f.code == code and f.field == field and f.severity == severity]
+    assert any(episode in (None, f.episode) and frame in (None, f.frame) for f in place), findings
+    assert all(f.file.endswith("B.npz") for f in findings)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_planted_fault_is_found(faulty, fault):
-    severity, code, field, episode, frame = FAULTS[fault]
-    findings = faulty(fault)
-    assert {finding.code for finding in findings} - CAUSED.get(fault, set()) == {code}
-    place = [f for f in findings if f.code == code and f.field == field and f.severity == severity]
-    assert any(episode in (None, f.episode) and frame in (None, f.frame) for f in place), findings
+    assert_found(fault, faulty(fault))
+
+
+@pytest.mark.parametrize("fault", WITHOUT_IMAGES, ids=lambda fault: fault.__name__)
+def test_planted_fault_is_found_in_real_data(faulty, fault):
+    assert_found(fault, faulty(fault, real=True))
+
+
+def test_real_demonstrations_and_their_reversal_are_clean(tmp_path):
+    dataset = EpisodeDataset(REAL)
+    assert validate(dataset) == []
+    for label, codes in (("width_ahead", set()), ("reversed_command", {"gripper_late"})):
+        backwards = [reverse_episode(episode, goal_of(episode), 5, label) for episode in dataset]
+        path = write_dataset(tmp_path / f"{label}.npz", backwards, task="A")
+        assert {finding.code for finding in validate(EpisodeDataset(path))} == codes
 
 
 def test_equal_episodes_are_found(tmp_path):
@@ -162,7 +265,7 @@ def test_equal_episodes_are_found(tmp_path):
 
 
 def test_a_changed_byte_is_found(arrays, tmp_path):
-    write_npz(tmp_path / "B.npz", {k: v for k, v in arrays.items() if k != "meta"}, {"schema_version": 1})
+    write_npz(tmp_path / "B.npz", {k: v for k, v in arrays.items() if k != "meta"}, {"schema_version": 1, "task": "B"})
     content = bytearray((tmp_path / "B.npz").read_bytes())
     position = content.find(arrays["images"].tobytes()) + 1000
     content[position] ^= 1

@@ -4,13 +4,20 @@ The red marker, B's target, moves after each A; the goal is fixed. Each environm
 stream, so that `num_envs` changes how many chains there are and not what happens in them.
 """
 
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+
 import numpy as np
 
 from rev2fwd_il import keys
 from rev2fwd_il.config import Config
+from rev2fwd_il.films import write_mp4
 from rev2fwd_il.metrics import chain_summary, rate
+from rev2fwd_il.provenance import CONTROL_HZ
 from rev2fwd_il.rollout import Assignment, Outcome
 from rev2fwd_il.seeds import generator
+from rev2fwd_il.sim.cell import Cell
 from rev2fwd_il.tasks import sample_away_from_goal, sample_starts
 
 
@@ -66,3 +73,10 @@ class Chains:
             "num_envs": len(self.cycles),
             "max_cycles": self._max_cycles,
         }
+
+
+def film_longest(cell: Cell, chains: Chains, shots: Mapping[int, list[tuple]], path: str | Path) -> Path:
+    """Film the chain with most cycles, all its attempts; `shots[env]` holds the arguments of `Cell.film` for each."""
+    longest = max(shots, key=lambda env: (chains.cycles[env], len(shots[env])))
+    frames = chain.from_iterable(cell.film(*shot) for shot in shots[longest])
+    return write_mp4(path, frames, CONTROL_HZ)

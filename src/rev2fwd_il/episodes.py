@@ -61,17 +61,33 @@ class EpisodeDataset:
             do="write the file again with this project's scripts, or see docs/data.md",
         )  # fmt: skip
 
-    def _check(self) -> dict:
-        for name in [*FRAME_FIELDS, *EPISODE_FIELDS, keys.EPISODE_ENDS, keys.META]:
-            if name not in self.arrays:
-                raise self._fail(name, "present", f"only {sorted(self.arrays)}")
+    def _version_error(self, found: object) -> DataError:
+        newer = not isinstance(found, int) or found > SCHEMA_VERSION
+        return DataError(
+            f"{self.path}: field `{keys.META}` names another schema version", expected=SCHEMA_VERSION, found=found,
+            do="update this project: a newer one wrote the file" if newer
+            else "migrate it: workflow/scripts/migrate_dataset.py --help",
+        )  # fmt: skip
+
+    def _read_meta(self) -> dict:
+        """Meta of this schema version, read before anything that depends on it."""
         try:
             meta = json.loads(str(self.arrays[keys.META][()]))
-            version = meta["schema_version"]
-        except (ValueError, TypeError, KeyError) as error:
+            version = meta.get("schema_version", 0)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise self._fail(keys.META, "JSON with schema_version", repr(error)) from None
-        if version != SCHEMA_VERSION:
-            raise self._fail(keys.META, f"schema_version {SCHEMA_VERSION}", version)
+        if version != SCHEMA_VERSION or isinstance(version, bool):
+            raise self._version_error(version)
+        return meta
+
+    def _check(self) -> dict:
+        if keys.META not in self.arrays and keys.EE_POSE in self.arrays:
+            raise self._version_error(0)
+        for name in [keys.META, *FRAME_FIELDS, *EPISODE_FIELDS, keys.EPISODE_ENDS]:
+            if name == keys.EE_POSE:
+                meta = self._read_meta()
+            if name not in self.arrays:
+                raise self._fail(name, "present", f"only {sorted(self.arrays)}")
         ends = self.arrays[keys.EPISODE_ENDS]
         if ends.dtype != np.int64 or ends.ndim != 1 or not len(ends):
             raise self._fail(keys.EPISODE_ENDS, "(E,) int64 with E >= 1", f"{ends.shape} {ends.dtype}")

@@ -11,7 +11,10 @@ ERROR, WARNING = "error", "warning"
 
 @dataclass(frozen=True)
 class Finding:
-    """`frame` counts from the first frame of `episode`; None where the finding has no single place."""
+    """`frame` counts from the first frame of `episode`; None where the finding has no single place.
+
+    `file` is for machines and for findings about several datasets; the text of a finding leaves it out.
+    """
 
     severity: str  # ERROR decides the exit status, WARNING does not
     code: str
@@ -19,6 +22,7 @@ class Finding:
     episode: int | None = None
     frame: int | None = None
     field: str | None = None
+    file: str | None = None
 
     def __str__(self) -> str:
         names = {"episode": self.episode, "frame": self.frame, "field": self.field}

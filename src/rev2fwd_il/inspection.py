@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from rev2fwd_il import films, keys, plots
+from rev2fwd_il.comparison_plots import outcomes
+from rev2fwd_il.config import TaskConfig
 from rev2fwd_il.episodes import EpisodeDataset
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.findings import ERROR, Finding
 from rev2fwd_il.metrics import rate
+from rev2fwd_il.rerun_export import write_rrd
 from rev2fwd_il.validation import tracking_errors, validate
 
 MAX_LISTED = 20
@@ -69,9 +72,11 @@ def describe(stats: dict, findings: list[Finding]) -> str:
 
 def inspect(
     dataset: EpisodeDataset, out_dir: str | Path, *, episode: int = 0, fps: float = 30.0, xyz_viz: bool = False,
-    stats_json: str | Path | None = None,
+    stats_json: str | Path | None = None, rrd: bool = False,
 ) -> tuple[dict, list[Finding]]:  # fmt: skip
     """Write pictures, film and `stats.json` (or `stats_json`) of a dataset; returns its statistics and findings.
+
+    `rrd` adds a recording of the episode for the Rerun viewer, with the default thresholds of success.
 
     Raises DataError when there is no such episode.
     """
@@ -80,7 +85,11 @@ def inspect(
     out_dir = Path(out_dir)
     findings, stats = validate(dataset), statistics(dataset, fps)
     table = plots.coverage(dataset, f"{dataset.path.stem}: starts and targets")
-    written = [plots.save(table, out_dir / "coverage.png")]
+    lengths = plots.histograms(dataset, fps, f"{dataset.path.stem}: lengths and final errors")
+    written = [plots.save(table, out_dir / "coverage.png"), plots.save(lengths, out_dir / "histograms.png")]
+    if not dataset.success.all():
+        paths = outcomes(dataset, f"{dataset.path.stem}: paths of the object")
+        written.append(plots.save(paths, out_dir / "outcomes.png"))
     chosen, name = dataset[episode], f"{dataset.path.stem}, episode {episode}"
     stem = f"episode_{episode:03d}"
     for camera in _cameras(dataset):
@@ -92,6 +101,8 @@ def inspect(
     if _cameras(dataset):
         frames = (np.concatenate(views, axis=1) for views in zip(*(getattr(chosen, c) for c in _cameras(dataset))))
         written.append(films.write_mp4(out_dir / f"{stem}.mp4", map(films.enlarge, frames), fps))
+    if rrd:
+        written.append(write_rrd(out_dir / f"{stem}.rrd", chosen, TaskConfig(), fps=fps, name=name))
     stats |= {"findings": [finding.to_dict() for finding in findings], "written": [path.name for path in written]}
     path = Path(stats_json or out_dir / "stats.json")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from rev2fwd_il import keys
 from rev2fwd_il.episodes import Episode, EpisodeDataset
@@ -88,7 +89,24 @@ def plan_view(episode: Episode, title: str) -> Figure:
     for frame, event in gripper_events(episode):
         marker = "v" if event == "close" else "^"
         axis.plot(*episode.ee_pose[frame, :2], marker, ms=8, color="k", label=f"gripper {event}")
-    _table(axis, title)
+    mark_table(axis, title)
+    return figure
+
+
+def histograms(dataset: EpisodeDataset, fps: float, title: str) -> Figure:
+    """Lengths of the episodes [s], and how far from its target the object ended [cm]; failures are hatched."""
+    last = np.asarray(dataset.arrays[keys.OBJ_POSE])[dataset.ends - 1, :2]
+    values = (dataset.ends - dataset.starts) / fps, 100 * np.linalg.norm(last - dataset.target_xy, axis=1)
+    done = dataset.success
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
+    for axis, value, label in zip(axes, values, ("length [s]", "object from target at the end [cm]")):
+        axis.hist([value[done], value[~done]], bins=20, stacked=True, color=[LIGHT, MIDDLE], edgecolor="k", lw=0.5,
+                  hatch=["", "////"], label=[f"success: {done.sum()}", f"failure: {(~done).sum()}"])  # fmt: skip
+        axis.set(xlabel=label, ylabel="episodes")
+        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(*axes[0].get_legend_handles_labels(), ncols=2, loc="lower center", bbox_to_anchor=(0.5, 0.88),
+                  frameon=False)  # fmt: skip
+    figure.suptitle(title, y=1.04)
     return figure
 
 
@@ -104,11 +122,12 @@ def coverage(dataset: EpisodeDataset, title: str) -> Figure:
             axis.scatter(
                 *points[~done].T, marker={"x": "+"}.get(marker, marker), s=34, label=f"{name}, failure", **style
             )
-    _table(axis, title)
+    mark_table(axis, title)
     return figure
 
 
-def _table(axis, title: str) -> None:
+def mark_table(axis, title: str) -> None:
+    """Label a plan view: x to the right, y up, equal scales, the legend below."""
     axis.set(xlabel="x, away from the robot [m]", ylabel="y, to the robot's left [m]", title=title)
     axis.set_aspect("equal", adjustable="datalim")
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), frameon=False, ncols=3, fontsize=8)

@@ -16,6 +16,7 @@ import jinja2
 from rev2fwd_il import report_plots
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.plots import save
+from rev2fwd_il.report_data import data_figures
 from rev2fwd_il.results import Results, gather
 
 COLUMNS = [
@@ -41,28 +42,30 @@ def write_report(name: str, data_dir: str | Path, runs_dir: str | Path, out_dir:
     results, out_dir = gather(name, data_dir, runs_dir), Path(out_dir)
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
-        (out_dir / "metrics.json").write_text(json.dumps(results.to_dict(), indent=1) + "\n")
         with open(out_dir / "metrics.csv", "w", newline="") as file:
             table = csv.DictWriter(file, COLUMNS)
             table.writeheader()
             table.writerows(results.rows())
-        for stem, (draw, _) in FIGURES.items():
-            save(draw(results), out_dir / f"{stem}.png")
-        (out_dir / "index.html").write_text(render(results, out_dir))
+        figures = [(save(draw(results), out_dir / f"{stem}.png"), caption) for stem, (draw, caption) in FIGURES.items()]
+        pictures = [
+            (save(figure, out_dir / f"{stem}.png"), caption)
+            for stem, figure, caption in data_figures(results, Path(data_dir))
+        ]
+        (out_dir / "metrics.json").write_text(json.dumps(results.to_dict(), indent=1) + "\n")
+        (out_dir / "index.html").write_text(render(results, out_dir, figures, pictures))
     except OSError as error:
         raise DataError(f"{out_dir}: the report could not be written", found=error, do="free space") from None
     return results
 
 
-def render(results: Results, out_dir: Path) -> str:
-    """The HTML page; the pictures of FIGURES must lie in `out_dir`."""
+def render(results: Results, out_dir: Path, figures: list[tuple], pictures: list[tuple]) -> str:
+    """The HTML page, for `out_dir`; `figures` of results and `pictures` of data are (PNG file, caption)."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rev2fwd_il"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.ChainableUndefined,
     )  # fmt: skip
     environment.filters |= {"percent": percent, "number": number, "embed": embed}
     environment.globals["relative"] = lambda path: Path(os.path.relpath(path, out_dir)).as_posix()
-    figures = [(out_dir / f"{stem}.png", caption) for stem, (_, caption) in FIGURES.items()]
     tests = [("policies of iteration", n - 1, metrics) for n, metrics in results.alternating.items()]
     tests += [("the last policies, iteration", n, metrics) for n, metrics in results.long_chains.items()]
     tests = [
@@ -71,7 +74,9 @@ def render(results: Results, out_dir: Path) -> str:
     ]
     kinds = sorted({kind for *_, metrics in results.tests() for kind in metrics.get("failures") or {}})
     page = environment.get_template("report.html")
-    return page.render(results=results, rows=results.rows(), figures=figures, tests=tests, kinds=kinds)
+    return page.render(
+        results=results, rows=results.rows(), figures=figures, pictures=pictures, tests=tests, kinds=kinds
+    )
 
 
 def embed(path: Path) -> str:

@@ -7,12 +7,12 @@ cannot be read is named in `problems`.
     runs/evaluation_{task}_{name}_{arm}/...              -> arms[arm][task][n], the experiment's other arms
     runs/alternating_{name}/iter{n}/metrics.json         -> alternating[n], a test of the policies of iteration n - 1
     runs/chains_{name}/iter{n}/metrics.json              -> long_chains[n], a longer test of those of iteration n
+    runs/{alternating,chains}_{name}/iter{n}/longest_chain.mp4 -> chain_films
     data/A_{name}_replay.json                            -> replay
     runs/inspect_{name}/{task}/stats.json                -> inspection[task]
     data/B_{name}.npz, meta                              -> demos
 """
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,6 +25,7 @@ from rev2fwd_il import keys
 from rev2fwd_il.config import Arm
 from rev2fwd_il.episodes import EpisodeDataset
 from rev2fwd_il.errors import DataError
+from rev2fwd_il.json_files import read_json
 from rev2fwd_il.metrics import mcnemar
 
 DAGGER, *OTHER_ARMS = get_args(Arm)
@@ -44,6 +45,7 @@ class Results:
     inspection: dict[str, dict] = field(default_factory=dict)
     pictures: dict[str, list[Path]] = field(default_factory=dict)  # of the inspections, by task
     films: dict[str, dict[int, list[Path]]] = field(default_factory=dict)  # of the evaluations, by task and iteration
+    chain_films: dict[str, Path] = field(default_factory=dict)  # of the alternating tests, by name of the test
     problems: list[str] = field(default_factory=list)
 
     def rows(self) -> list[dict]:
@@ -130,6 +132,11 @@ def gather(name: str, data_dir: str | Path, runs_dir: str | Path) -> Results:
             out.inspection[task] = stats
     out.alternating = _read_iterations(runs_dir / f"alternating_{name}", out)
     out.long_chains = _read_iterations(runs_dir / f"chains_{name}", out)
+    out.chain_films = {
+        f"{title} {n}": path
+        for kind, title in (("alternating", "test"), ("chains", "long chains of the policies of iteration"))
+        for n, path in _iterations(runs_dir / f"{kind}_{name}", "longest_chain.mp4")
+    }
     if (replay := data_dir / f"A_{name}_replay.json").is_file():
         out.replay = _read(replay, out)
     if (demos := data_dir / f"B_{name}.npz").is_file():
@@ -150,13 +157,10 @@ def _read_iterations(folder: Path, out: Results) -> dict[int, dict]:
 
 def _read(path: Path, out: Results) -> dict | None:
     try:
-        content = json.loads(path.read_text())
-        if not isinstance(content, dict):
-            raise ValueError("not a JSON object")
-    except (OSError, ValueError, RecursionError) as error:
-        out.problems.append(f"{path}: cannot be read: {error}")
+        return read_json(path)
+    except DataError as error:
+        out.problems.append(str(error))
         return None
-    return content
 
 
 def _demos(path: Path, out: Results) -> dict | None:

@@ -1,12 +1,14 @@
 """Expert, reversal, replay, attempts and chains in the real simulator."""
 
+from collections import defaultdict
 from itertools import islice
 
+import av
 import numpy as np
 import pytest
 import torch
 
-from rev2fwd_il.alternating import Chains
+from rev2fwd_il.alternating import Chains, film_longest
 from rev2fwd_il.config import with_changes
 from rev2fwd_il.demonstration import demonstrate
 from rev2fwd_il.evaluation import evaluation_starts, summary
@@ -123,6 +125,16 @@ def test_chains_that_continue_give_both_tasks_data(cell):
     outcomes = list(run_attempts(cell, config, still, chains.assign, horizon=8, seed=0))
     assert sorted(outcome.assignment.task for outcome in outcomes) == ["A"] * cell.num_envs + ["B"] * cell.num_envs
     assert chains.metrics()["consecutive_success"]["max"] == 0
+
+
+def test_the_chain_with_most_cycles_is_filmed(cell, config, tmp_path):
+    chains, shots = Chains(config, cell.num_envs, max_cycles=3, seed=0), defaultdict(list)
+    for outcome in run_attempts(cell, config, {"A": Still(), "B": Still()}, chains.assign, horizon=12, seed=0):
+        shots[outcome.env].append((outcome.joint_pos, outcome.episode.obj_pose, outcome.episode.target_xy))
+    chains.cycles[2] = 1  # as if
+    shots[2] *= 3
+    with av.open(str(film_longest(cell, chains, shots, tmp_path / "x.mp4"))) as film:
+        assert len(list(film.decode(video=0))) == 3 * 12
 
 
 def test_evaluation_starts_are_shared_and_prefixes(config):

@@ -6,6 +6,7 @@ Exit status 1 when the dataset breaks the contract or a check finds an error; th
 """
 
 import argparse
+import json
 from pathlib import Path
 
 from rev2fwd_il import cli
@@ -19,6 +20,8 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--fps", type=float, default=30.0, help="frames per second of the dataset and of the film")
     out.add_argument("--enable_xyz_viz", action="store_true", help="x, y, z and gripper over time, and the plan view")
     out.add_argument("--stats_json", type=Path, help="JSON summary; <out_dir>/stats.json if not given")
+    out.add_argument("--rrd", action="store_true", help="a recording of the episode for the Rerun viewer")
+    out.add_argument("--json", action="store_true", help="print the JSON summary instead of text")
     return out
 
 
@@ -32,10 +35,13 @@ def main(args: argparse.Namespace) -> None:
         raise DataError("--fps must be positive", found=args.fps)
     stats, findings = inspect(
         EpisodeDataset(args.dataset), args.out_dir, episode=args.episode, fps=args.fps, xyz_viz=args.enable_xyz_viz,
-        stats_json=args.stats_json,
+        stats_json=args.stats_json, rrd=args.rrd,
     )  # fmt: skip
-    print(describe(stats, findings))
-    print(f"written to {args.out_dir}: {', '.join(stats['written'])}")
+    if args.json:
+        print(json.dumps(stats, indent=1))
+    else:
+        print(describe(stats, findings))
+        print(f"written to {args.out_dir}: {', '.join(stats['written'])}")
     errors = [finding for finding in findings if finding.severity == ERROR]
     if errors:
         raise DataError(f"{args.dataset}: {len(errors)} errors found", found=errors[0], do="see the list above")

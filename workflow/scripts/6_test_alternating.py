@@ -13,6 +13,7 @@ def _parser():
     parser.add_argument("--out_A", default="data/rollout_A_iter.npz", help="rollouts of Task A")
     parser.add_argument("--out_B", default="data/rollout_B_iter.npz", help="rollouts of Task B")
     parser.add_argument("--out_metrics", help="metrics (.json)")
+    parser.add_argument("--out_film", help="film of the longest chain (.mp4)")
     parser.add_argument("--max_cycles", type=int, default=50, help="A->B cycles a chain may run")
     parser.add_argument("--horizon", type=int, default=400, help="longest attempt [control steps]")
     parser.add_argument("--height_threshold", type=float, default=0.15, help="lowest z that counts as lifted [m]")
@@ -24,11 +25,12 @@ def _parser():
 
 
 def main(args) -> None:
+    from collections import defaultdict
     from pathlib import Path
 
     from tqdm import tqdm
 
-    from rev2fwd_il.alternating import Chains
+    from rev2fwd_il.alternating import Chains, film_longest
     from rev2fwd_il.config import with_changes
     from rev2fwd_il.episodes import EpisodeWriter
     from rev2fwd_il.errors import EmptyRolloutError
@@ -45,6 +47,7 @@ def main(args) -> None:
     policies = {t: load_policy(p, config.sim.device, config.policy.num_inference_steps) for t, p in paths.items()}
     images = config.rollout.images
     cameras = images or any(policy.uses_images for policy in policies.values()) or not args.headless
+    cameras = cameras or bool(args.out_film)
     chains = Chains(config, args.num_envs, args.max_cycles, args.seed)
     metas = {t: made_by(config, task=t, seed=args.seed, kind="rollouts", parents=[paths[t]]) for t in paths}
     with (
@@ -53,12 +56,15 @@ def main(args) -> None:
         simulation(config, args.num_envs, cameras=cameras, seed=args.seed, headless=args.headless) as (env, watch),
         tqdm(total=args.num_envs * args.max_cycles, desc="alternate", unit="cycle") as progress,
     ):
-        cell, writers = Cell(env, watch, config), {"A": writer_a, "B": writer_b}
+        cell, writers, shots = Cell(env, watch, config), {"A": writer_a, "B": writer_b}, defaultdict(list)
         for outcome in run_attempts(
             cell, config, policies, chains.assign, horizon=args.horizon, seed=args.seed, images=images
         ):
             writers[outcome.assignment.task].add(outcome.episode)
+            shots[outcome.env].append((outcome.joint_pos, outcome.episode.obj_pose, outcome.episode.target_xy))
             progress.update(outcome.success and outcome.assignment.task == "B")
+        if args.out_film:
+            film_longest(cell, chains, shots, args.out_film)
         cell.close()
         for task, writer in writers.items():
             if not len(writer):

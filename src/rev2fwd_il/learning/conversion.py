@@ -39,11 +39,14 @@ class Source:
     kind: str = ORIGINAL
 
 
-def convert(sources: list[Source], out: Path, *, images: bool = False, include_failures: bool = False) -> dict:
+def convert(
+    sources: list[Source], out: Path, *, images: bool = False, include_failures: bool = False, exact: bool = False
+) -> dict:
     """Write the LeRobot dataset `out` and return its sidecar (what `read_sidecar(out)` gives).
 
-    Failed attempts are left out unless `include_failures`. Raises EmptyRolloutError where nothing is left of the
-    originals or of all the rollouts, DataError where `out` is in use or a source lacks the images asked for.
+    Failed attempts are left out unless `include_failures`; `exact` adds what exchange needs (frames.py). Raises
+    EmptyRolloutError where nothing is left of the originals or of all the rollouts, DataError where `out` is in use or
+    a source lacks the images asked for.
     """
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -57,7 +60,7 @@ def convert(sources: list[Source], out: Path, *, images: bool = False, include_f
     shutil.rmtree(temporary, ignore_errors=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _write(temporary, datasets, images, include_failures)
+        _write(temporary, datasets, images, include_failures, exact)
         sidecar = {"sources": counts, "images": images, "include_failures": include_failures}
         (temporary / SIDECAR).write_text(json.dumps(sidecar, indent=2) + "\n")
         os.replace(temporary, out)
@@ -137,13 +140,14 @@ def _check_images(datasets: list[tuple[Source, EpisodeDataset]]) -> None:
         raise DataError("image sizes differ between the sources", expected="one size", found=shapes)
 
 
-def _write(root: Path, datasets: list[tuple[Source, EpisodeDataset]], images: bool, include_failures: bool) -> None:
+def _write(
+    root: Path, datasets: list[tuple[Source, EpisodeDataset]], images: bool, include_failures: bool, exact: bool
+) -> None:
     first = datasets[0][1]
     image_shape = first.arrays[keys.IMAGES].shape[1:] if images else None
     fps = int(first.meta.get("fps", DEFAULT_FPS))
-    meta = LeRobotDatasetMetadata.create(
-        REPO_ID, fps, dataset_features(image_shape), root=root, use_videos=False, metadata_buffer_size=1000
-    )
+    table = dataset_features(image_shape, exact=exact)
+    meta = LeRobotDatasetMetadata.create(REPO_ID, fps, table, root=root, use_videos=False, metadata_buffer_size=1000)
     with EpisodeTables(meta) as tables:
         for task, episode in _episodes(datasets, include_failures):
             tables.add(episode, task)

@@ -27,14 +27,19 @@ PNG_COMPRESSION = 1  # LeRobot's own 6 is five times slower and a tenth smaller;
 MIB = 2**20
 
 
-def dataset_features(image_shape: tuple[int, int, int] | None = None) -> dict:
-    """LeRobot's feature table of our frames; `image_shape` (H, W, 3) adds both cameras."""
+def dataset_features(image_shape: tuple[int, int, int] | None = None, *, exact: bool = False) -> dict:
+    """LeRobot's feature table of our frames; `image_shape` (H, W, 3) adds both cameras.
+
+    `exact` adds the object's pose as it is, which policies ignore: the environment state turns it to a like one.
+    """
     vectors = {
         keys.OBS_STATE: features.STATE_NAMES,
         keys.OBS_ENVIRONMENT_STATE: features.ENVIRONMENT_STATE_NAMES,
         keys.ACTION: features.ACTION_NAMES,
     }
     table = {key: {"dtype": "float32", "shape": (len(names),), "names": names} for key, names in vectors.items()}
+    if exact:
+        table[keys.OBJ_POSE] = {"dtype": "float32", "shape": (7,), "names": features.ENVIRONMENT_STATE_NAMES[:7]}
     if image_shape is not None:
         for key in IMAGE_FIELDS:
             table[key] = {"dtype": "image", "shape": tuple(image_shape), "names": ["height", "width", "channels"]}
@@ -76,7 +81,8 @@ class EpisodeTables:
     def _vectors(self, episode: Episode, task: str) -> dict[str, np.ndarray]:
         """Every column without images: (T, D) float32, and LeRobot's own (T,) columns."""
         length, start = len(episode), self.meta.total_frames
-        return {
+        exact = {keys.OBJ_POSE: np.asarray(episode.obj_pose, np.float32)} if keys.OBJ_POSE in self.schema.names else {}
+        return exact | {
             keys.OBS_STATE: features.state(episode.ee_pose, episode.gripper_width),
             keys.OBS_ENVIRONMENT_STATE: features.environment_state(
                 episode.ee_pose, episode.obj_pose, episode.target_xy
