@@ -1,8 +1,11 @@
 # Rev2Fwd as one DAG: demonstrations -> reversed demonstrations -> two policies -> (alternating test -> finetuned
 # policies) x N -> evaluation -> report. `snakemake -n` shows the plan, docs/workflow.md how to work with it.
 
+from pathlib import Path
+
 from snakemake.utils import min_version
 
+from rev2fwd_il import doctor
 from rev2fwd_il.config import make_config
 from rev2fwd_il.errors import ConfigError
 
@@ -37,7 +40,16 @@ rule all:
         f"runs/report_{settings.name}/index.html",
 
 
+onstart:
+    doctor.announce(Path.cwd())
+
+
+onsuccess:
+    doctor.withdraw(Path.cwd())
+
+
 onerror:
+    doctor.withdraw(Path.cwd())
     print(f"Some jobs failed. The report of what is finished: {REPORT_SO_FAR}/index.html")
     shell(
         f"{PYTHON} workflow/scripts/8_report.py --name {settings.name}"

@@ -41,6 +41,7 @@ rule alternate:
             "--max_cycles {params.max_cycles} --num_envs {params.num_envs} --horizon {params.horizon}",
             "--height_threshold {params.height_threshold} --distance_threshold {params.distance_threshold}",
             "--goal_xy {params.goal_xy} --seed {params.seed} --headless {params.settings:q}",
+            WANDB,
         )
 
 
@@ -141,4 +142,5 @@ rule evaluate:
             "5_eval_diffusion.py --checkpoint {params.checkpoint} --task {wildcards.task} --out_dir {params.out_dir}",
             "--num_episodes {params.num_episodes} --num_envs {params.num_envs} --horizon {params.horizon}",
             "--distance_threshold {params.distance_threshold} --seed {params.seed} --headless {params.settings:q}",
+            WANDB,
         )

@@ -21,6 +21,7 @@ from rev2fwd_il.learning.optimization import lr_at
 from rev2fwd_il.learning.train import train
 from rev2fwd_il.learning.training_run import TrainingRun
 from rev2fwd_il.learning.windows import cut_windows, load_frames
+from rev2fwd_il.provenance import content_hash
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 TINY = ["--set", *(f"policy.{key}={json.dumps(value)}".replace(" ", "") for key, value in TINY_POLICY.items())]
@@ -65,7 +66,7 @@ def test_a_finetune_keeps_statistics_and_moves_last_on(trained, original, rollou
     assert (first, second) == (step_checkpoint(out, 17), step_checkpoint(out, 22))
     assert last_checkpoint(out).resolve() == second.resolve()
     record = json.loads((second / "training.json").read_text())
-    assert record["total_steps"] == 22 and record["parent"] == str(first.resolve()) and record["rollout_share"] < 0.5
+    assert record["total_steps"] == 22 and record["parent"] == content_hash(first) and record["rollout_share"] < 0.5
     statistics = sorted(file.name for file in second.glob("policy_*.safetensors"))
     assert len(statistics) == 2
     assert all((second / name).read_bytes() == (parent / name).read_bytes() for name in statistics)

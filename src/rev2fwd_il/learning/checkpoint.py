@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from rev2fwd_il.atomic import put_in_place, temporary_beside
 from rev2fwd_il.errors import CheckpointError
 from rev2fwd_il.learning.policy import WEIGHTS, PolicyBundle
 
@@ -62,7 +63,7 @@ def check_output(out: Path, steps: int, parent: Path | None = None) -> None:
 def write_checkpoint(out: Path, bundle: PolicyBundle, record: dict) -> Path:
     """Write the checkpoint of `record["total_steps"]` and point `last` to it; returns its pretrained_model folder."""
     target = step_checkpoint(out, record["total_steps"])
-    temporary = target.parent.with_name(f".{target.parent.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(target.parent)
     shutil.rmtree(temporary, ignore_errors=True)
     folder = temporary / PRETRAINED
     bundle.policy.save_pretrained(folder)
@@ -74,7 +75,7 @@ def write_checkpoint(out: Path, bundle: PolicyBundle, record: dict) -> Path:
     (folder / TRAINING).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
     if target.parent.exists():  # an unfinished one: `check_output` has seen to that
         shutil.rmtree(target.parent)
-    os.replace(temporary, target.parent)
+    put_in_place(temporary, target.parent)
     _point_last_to(target.parent)
     return target
 
@@ -85,7 +86,7 @@ def _point_last_to(folder: Path) -> None:
         if is_finished(last / PRETRAINED):
             raise CheckpointError(f"{last}: is a folder with a checkpoint", expected="a link", do="move it away")
         shutil.rmtree(last)
-    link = last.with_name(f".{LAST}.{os.getpid()}.tmp")
+    link = temporary_beside(last)
     link.unlink(missing_ok=True)
     link.symlink_to(folder.name)
     os.replace(link, last)
@@ -99,9 +100,9 @@ def snapshot_path(out: Path) -> Path:
 def save_snapshot(path: Path, state: dict) -> None:
     """Write tensors and plain values, replacing the previous snapshot in one rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     torch.save(state, temporary)
-    os.replace(temporary, path)
+    put_in_place(temporary, path)
 
 
 def load_snapshot(path: Path, settings: dict) -> dict:
