@@ -7,7 +7,7 @@ from snakemake.utils import min_version
 
 from rev2fwd_il import doctor
 from rev2fwd_il.config import make_config
-from rev2fwd_il.errors import ConfigError
+from rev2fwd_il.errors import Rev2FwdError
 
 min_version("9.27")
 
@@ -17,7 +17,8 @@ configfile: "config/config.yaml"
 
 try:
     settings = make_config(config, "config/config.yaml, --configfile and --config")
-except ConfigError as error:
+    doctor.check_writable(Path.cwd())
+except Rev2FwdError as error:
     sys.exit(f"error: {error}")
 
 

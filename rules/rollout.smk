@@ -96,7 +96,7 @@ rule replay_rollouts:
     shell:
         script(
             "3b_replay_forward_data.py --input {input} --out {output.data} --out_report {output.report}",
-            "--num_envs {params.num_envs} --headless {params.settings:q}",
+            "--num_envs {params.num_envs} --headless --resume {params.settings:q}",
         )
 
 

@@ -10,13 +10,14 @@ import contextlib
 import fcntl
 import os
 import platform
+import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rev2fwd_il import atomic, gpu_lease, processes
-from rev2fwd_il.errors import Rev2FwdError
+from rev2fwd_il.errors import DataError, Rev2FwdError
 
 LOCKS, RUNS = Path(".snakemake/locks"), Path(".snakemake/rev2fwd_runs")
 SCRIPTS = "workflow/scripts/"
@@ -33,6 +34,16 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.what}\n  do:       {self.do}"
+
+
+def check_writable(folder: Path) -> None:
+    """Raises DataError where a run could not write its artifacts, before it has begun."""
+    for path in (folder, *(folder / part for part in (".snakemake", *ARTIFACTS))):
+        if path.exists() and not os.access(path, os.W_OK | os.X_OK):
+            raise DataError(
+                f"{path}: cannot be written", expected="a folder of yours, on a disk mounted for writing",
+                found=stat.filemode(path.stat().st_mode), do="mend permissions, or run in a copy elsewhere",
+            )  # fmt: skip
 
 
 def announce(folder: Path) -> None:

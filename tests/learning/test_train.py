@@ -2,9 +2,11 @@
 
 import json
 import os
+import resource
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,22 @@ def test_a_snapshot_of_other_settings_is_not_continued(dataset, tmp_path):
     train(TrainingRun(dataset, tmp_path, tiny_config(), 12, 1e-3, stop_after=5))
     with pytest.raises(CheckpointError, match=r"other settings\n.*'lr': 0.002(.|\n)*--resume"):
         train(TrainingRun(dataset, tmp_path, tiny_config(), 12, 2e-3, resume=True))
+
+
+def test_a_full_disk_is_said_and_the_last_snapshot_stays(trained, dataset, tmp_path):
+    """A limit on file size stands for a full disk."""
+    run = TrainingRun(dataset, tmp_path, tiny_config(), 12, 1e-3, resume=True)
+    train(replace(run, stop_after=5))
+    kept = snapshot_path(tmp_path).read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**12, before[1]))
+    try:
+        with pytest.raises(CheckpointError, match=r"could not be written(.|\n)*free space"):
+            train(run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert snapshot_path(tmp_path).read_bytes() == kept and not list(tmp_path.rglob("*.tmp"))
+    assert weights(train(run)) == weights(last_checkpoint(trained))
 
 
 def test_a_finetune_keeps_statistics_and_moves_last_on(trained, original, rollouts, tmp_path):

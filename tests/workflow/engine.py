@@ -25,8 +25,10 @@ class Workflow:
         for path in [ROOT / "Snakefile", *(ROOT / "envs").glob("*.yaml")]:
             shutil.copy(path, folder / path.relative_to(ROOT))
 
-    def __call__(self, *arguments: str, config: tuple[str, ...] = (), timeout_s: float = 300):
-        command = [SNAKEMAKE, *arguments, *(["--config", *config] if config else [])]
+    def __call__(
+        self, *arguments: str, config: tuple[str, ...] = (), timeout_s: float = 300, under: tuple[str, ...] = ()
+    ):
+        command = [*under, SNAKEMAKE, *arguments, *(["--config", *config] if config else [])]
         environment = os.environ | {"REV2FWD_PYTHON": sys.executable}
         return subprocess.run(
             command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL,

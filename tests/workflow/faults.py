@@ -109,7 +109,7 @@ class FaultyRun:
         print(self.log[-1], flush=True)
         return True
 
-    def _await_end_of_jobs(self, seconds: float = 20) -> None:
+    def _await_end_of_jobs(self, seconds: float = 60) -> None:
         """Jobs end with their Snakemake, soon."""
         deadline = time.monotonic() + seconds
         while left := [

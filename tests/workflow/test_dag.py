@@ -1,5 +1,7 @@
 """What Snakemake plans: to any iteration, and after a change exactly what depends on it."""
 
+import re
+
 import pytest
 
 SMOKE = ("--configfile", "config/smoke.yaml")
@@ -87,3 +89,49 @@ AFTER_TRAINING = {"train": 2, "alternate": 2, "merge": 4, "finetune": 4, "evalua
 )
 def test_a_changed_setting_reruns_what_depends_on_it_and_nothing_else(finished, change, jobs):
     assert finished.plan(*SMOKE, config=(change,)) == jobs
+
+
+EVALUATIONS = {f"evaluate_{task}_iter{n}" for task in "AB" for n in range(3)}
+BEFORE_TRAINING = {
+    "collect",
+    "reverse",
+    "replay",
+    *(f"{rule}_{task}" for rule in ("inspect", "convert") for task in "AB"),
+}
+ALL_JOBS = EVALUATIONS | BEFORE_TRAINING | {"train_A", "train_B", "alternate_iter1", "alternate_iter2", "report"}
+ALL_JOBS |= {f"{rule}_{task}_iter{n}" for rule in ("merge", "finetune") for task in "AB" for n in (1, 2)}
+BEFORE_FINETUNE = BEFORE_TRAINING | {"train_A", "train_B", "alternate_iter1", "merge_A_iter1", "merge_B_iter1"}
+BEFORE_FINETUNE |= {"evaluate_A_iter0", "evaluate_B_iter0"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "jobs"),
+    [
+        ("dwell_steps: [7, 7]", "dwell_steps: [8, 8]", ALL_JOBS),
+        ("  lr: 0.001 ", "  lr: 0.002 ", ALL_JOBS - BEFORE_TRAINING),
+        ("max_share: 0.5", "max_share: 0.4", ALL_JOBS - BEFORE_FINETUNE),
+        ("distance_threshold: 0.03", "distance_threshold: 0.02", EVALUATIONS | {"report"}),
+        (
+            "gripper_lead_steps: 4", "gripper_lead_steps: 5",
+            ALL_JOBS - {"collect", "inspect_B", "convert_B", "train_B", "evaluate_B_iter0"},
+        ),
+        ("# Optimisation", "# Another word", set()),
+    ],
+)  # fmt: skip
+def test_an_edited_value_lists_exactly_the_jobs_that_depend_on_it(finished, old, new, jobs):
+    path = finished.folder / "config/config.yaml"
+    before = path.read_text()
+    assert before.count(old) == 1
+    try:
+        path.write_text(before.replace(old, new))
+        plan = finished("-n", *SMOKE).stdout
+    finally:
+        path.write_text(before)
+    assert set(re.findall(r"log: runs/log_smoke/(\w+)\.log", plan)) == jobs, plan
+
+
+def test_a_comment_in_a_rule_or_a_script_reruns_nothing(finished):
+    for path in ("rules/train.smk", "workflow/scripts/4_train_diffusion.py"):
+        with open(finished.folder / path, "a") as file:
+            file.write("# a remark\n")
+    assert finished.plan(*SMOKE) == {}

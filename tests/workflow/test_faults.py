@@ -12,6 +12,9 @@ from engine import Workflow
 from faults import FaultyRun, contents
 from synthetic import make_episode, write_dataset
 
+from rev2fwd_il.config import Config
+from rev2fwd_il.provenance import made_by
+
 ASKED = int(os.environ.get("REV2FWD_KILLS", "0"))
 KILLS = ASKED or 2
 WHOLE, COLLECTED = KILLS > 3, ASKED > 0
@@ -28,7 +31,8 @@ PAUSE_S = (5, 60) if WHOLE else (8, 20) if COLLECTED else (5, 12)
 def new_workflow(folder: Path) -> Workflow:
     workflow = Workflow(folder)
     if not COLLECTED:
-        write_dataset(folder / "data/B_smoke.npz", [make_episode(seed) for seed in range(4)])
+        record = made_by(Config(), kind="demonstrations", seed=0, task="B")
+        write_dataset(folder / "data/B_smoke.npz", [make_episode(seed) for seed in range(4)], **record)
     return workflow
 
 
