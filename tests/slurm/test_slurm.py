@@ -15,8 +15,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests/workflow"))
 from engine import SNAKEMAKE
+from synthetic import make_episode, write_dataset
 
-pytestmark = pytest.mark.skipif(not os.environ.get("REV2FWD_SLURM"), reason="opt-in: make test-slurm")
+WHOLE = os.environ.get("REV2FWD_SLURM") == "smoke"
+POLICY = "runs/diffusion_B_smoke/iter0/checkpoints/checkpoints/last/pretrained_model/model.safetensors"
 PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "2")
 
 
@@ -110,10 +112,13 @@ def test_a_job_that_asks_for_more_than_there_is_fails_with_a_clear_message(clust
     assert "Requested node configuration is not available" in output, output
 
 
-@pytest.mark.skipif(os.environ.get("REV2FWD_SLURM") != "smoke", reason="minutes: REV2FWD_SLURM=smoke")
-def test_the_smoke_run_ends_with_a_report(slurm, tmp_path):
+def test_the_workflow_itself_runs_through_it(slurm, tmp_path):
+    """From demonstrations (synthetic ones) to pictures of them and a policy; SLURM=smoke: the whole smoke run."""
     cluster = Cluster(tmp_path)
     (tmp_path / "Snakefile").symlink_to(ROOT / "Snakefile")
-    status, output = cluster.run("--configfile", "config/smoke.yaml", timeout_s=7200)
+    targets = ["runs/report_smoke/index.html"] if WHOLE else ["runs/inspect_smoke/B", POLICY]
+    if not WHOLE:
+        write_dataset(tmp_path / "data/B_smoke.npz", [make_episode(seed) for seed in range(2)])
+    status, output = cluster.run("--configfile", "config/smoke.yaml", "--", *targets, timeout_s=7200)
     assert status == 0, output[-5000:]
-    assert (tmp_path / "runs/report_smoke/index.html").exists()
+    assert all((tmp_path / target).exists() for target in targets)
