@@ -26,6 +26,7 @@ include: "rules/common.smk"
 include: "rules/demos.smk"
 include: "rules/train.smk"
 include: "rules/rollout.smk"
+include: "rules/arms.smk"
 include: "rules/report.smk"
 
 

@@ -122,6 +122,7 @@ def add_box(stage, link, name, box, colour, collides):
     cube.CreateDisplayColorAttr([colour])
     if collides:
         UsdPhysics.CollisionAPI.Apply(cube.GetPrim())
+    return cube
 
 
 def add_joint(stage, root, kind, name, parent, child, rpy, xyz, child_rpy=(0, 0, 0)):
@@ -187,7 +188,9 @@ def build(path):
     add_box(stage, links["hand"], "palm", HAND_BOX, WHITE, collides=True)
     for name in ("leftfinger", "rightfinger"):
         add_box(stage, links[name], "finger", FINGER_BOX, DARK, collides=False)
-        add_box(stage, links[name], "pad", PAD_BOX, GREY, collides=True)
+        pad = add_box(stage, links[name], "pad", PAD_BOX, GREY, collides=True)
+        # Soft pads touch with an area, not a point: without friction about the normal a cube swings in the grasp.
+        pad.GetPrim().CreateAttribute("mjc:condim", Sdf.ValueTypeNames.Int).Set(4)
     stage.Save()
 
 

@@ -14,6 +14,7 @@ FINISH, EVALUATE = 10, 0  # priorities: what the next iteration waits for goes b
 wildcard_constraints:
     name=settings.name,
     task="A|B",
+    arm="(_no_rollouts|_forward_demos)?",  # none: dagger, the method itself
     n=r"[1-9]\d*",
     iteration=r"0|[1-9]\d*",
 
@@ -23,14 +24,14 @@ def policy(task, name, n):
     return f"runs/diffusion_{task}_{name}/iter{n}/{WEIGHTS}"
 
 
-def previous_policy(task=None):
-    """Input function: the weights that iteration n starts from, those of iteration n - 1."""
+def previous_policy(task=None, arm=""):
+    """Input function: the weights that iteration n starts from, those of iteration n - 1. Arms share iteration 0."""
 
     def path(wildcards):
         n = int(wildcards.n)
         if n < 1:
             raise WorkflowError(f"iteration {n} has no predecessor: the chain starts at iteration 1")
-        return policy(task or wildcards.task, wildcards.name, n - 1)
+        return policy(task or wildcards.task, wildcards.name + (arm if n > 1 else ""), n - 1)
 
     return path
 
@@ -102,6 +103,19 @@ RESULTS = {
         for n in range(settings.iterations + 1)
         for task in TASKS
     ],
+    "arms": [
+        f"runs/evaluation_{task}_{settings.name}_{arm}/iter{n}/metrics.json"
+        for arm, tasks, iterations in (
+            ("no_rollouts", TASKS, range(1, settings.iterations + 1)),
+            ("forward_demos", ["A"], [0]),
+        )
+        if arm in settings.arms
+        for n in iterations
+        for task in tasks
+    ],
+    "chains": (
+        f"runs/chains_{settings.name}/iter{settings.iterations}/metrics.json" if settings.evaluation.chains else []
+    ),
     "alternating": [
         path
         for n in range(1, settings.iterations + 1)

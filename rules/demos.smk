@@ -17,6 +17,7 @@ rule collect:
         mem_mb=growing(8000),
         runtime=growing(240),
     params:
+        task="B",
         num_episodes=settings.demos.num_episodes,
         num_envs=settings.demos.num_envs,
         horizon=settings.task.horizon,
@@ -29,7 +30,7 @@ rule collect:
         "../envs/work.yaml"
     shell:
         script(
-            "1_collect_data_pick_place.py --out {output}",
+            "1_collect_data_pick_place.py --out {output} --task {params.task}",
             "--num_episodes {params.num_episodes} --num_envs {params.num_envs} --horizon {params.horizon}",
             "--image_width {params.image_width} --image_height {params.image_height} --goal_xy {params.goal_xy}",
             "--seed {params.seed} --headless --resume {params.settings:q}",

@@ -102,23 +102,23 @@ rule replay_rollouts:
 
 rule evaluate:
     message:
-        "Evaluate the policy of Task {wildcards.task} after iteration {wildcards.iteration}"
+        "Evaluate the policy of Task {wildcards.task} after iteration {wildcards.iteration}{wildcards.arm}"
     input:
-        policy("{task}", "{name}", "{iteration}"),
+        policy("{task}", "{name}{arm}", "{iteration}"),
     output:
-        metrics="runs/evaluation_{task}_{name}/iter{iteration}/metrics.json",
+        metrics="runs/evaluation_{task}_{name}{arm}/iter{iteration}/metrics.json",
         films=report(
-            directory("runs/evaluation_{task}_{name}/iter{iteration}/videos"),
+            directory("runs/evaluation_{task}_{name}{arm}/iter{iteration}/videos"),
             patterns=["{film}.mp4"],
             caption="../report/films.rst",
             category="Films",
-            subcategory="Task {task}",
+            subcategory="Task {task}{arm}",
             labels={"iteration": "{iteration}", "film": "{film}"},
         ),
     log:
-        "runs/log_{name}/evaluate_{task}_iter{iteration}.log",
+        "runs/log_{name}/evaluate_{task}{arm}_iter{iteration}.log",
     benchmark:
-        "runs/benchmark_{name}/evaluate_{task}_iter{iteration}.tsv"
+        "runs/benchmark_{name}/evaluate_{task}{arm}_iter{iteration}.tsv"
     threads: 1
     priority: EVALUATE
     resources:
@@ -133,7 +133,7 @@ rule evaluate:
         horizon=settings.evaluation.horizon,
         distance_threshold=settings.evaluation.distance_threshold,
         seed=settings.seed,
-        settings=set_arguments("task", "sim", "plant", "policy", "evaluation"),
+        settings=set_arguments("task", "sim", "plant", "policy", "evaluation.videos"),
     conda:
         "../envs/work.yaml"
     shell:
@@ -143,4 +143,47 @@ rule evaluate:
             "--num_episodes {params.num_episodes} --num_envs {params.num_envs} --horizon {params.horizon}",
             "--distance_threshold {params.distance_threshold} --seed {params.seed} --headless {params.settings:q}",
             WANDB,
+        )
+
+
+rule chains:
+    message:
+        "Alternate A and B without reset for long, with the policies of iteration {wildcards.iteration}"
+    input:
+        policy_A=policy("A", "{name}", "{iteration}"),
+        policy_B=policy("B", "{name}", "{iteration}"),
+    output:
+        A="runs/chains_{name}/iter{iteration}/rollout_A.npz",
+        B="runs/chains_{name}/iter{iteration}/rollout_B.npz",
+        metrics="runs/chains_{name}/iter{iteration}/metrics.json",
+    log:
+        "runs/log_{name}/chains_iter{iteration}.log",
+    benchmark:
+        "runs/benchmark_{name}/chains_iter{iteration}.tsv"
+    threads: 1
+    priority: EVALUATE
+    resources:
+        gpu=gpus(settings.sim.device),
+        mem_mb=growing(10000),
+        runtime=growing(720),
+    params:
+        policy_A=subpath(input.policy_A, parent=True),
+        policy_B=subpath(input.policy_B, parent=True),
+        max_cycles=settings.evaluation.max_cycles,
+        num_envs=settings.evaluation.chains,
+        horizon=settings.evaluation.horizon,
+        height_threshold=settings.task.height_threshold,
+        distance_threshold=settings.task.distance_threshold,
+        goal_xy=settings.task.goal_xy,
+        seed=seeds.derive(settings.seed, "chains"),
+        settings=set_arguments("task", "sim", "plant", "policy"),
+    conda:
+        "../envs/work.yaml"
+    shell:
+        script(
+            "6_test_alternating.py --policy_A {params.policy_A} --policy_B {params.policy_B}",
+            "--out_A {output.A} --out_B {output.B} --out_metrics {output.metrics}",
+            "--max_cycles {params.max_cycles} --num_envs {params.num_envs} --horizon {params.horizon}",
+            "--height_threshold {params.height_threshold} --distance_threshold {params.distance_threshold}",
+            "--goal_xy {params.goal_xy} --seed {params.seed} --headless {params.settings:q}",
         )

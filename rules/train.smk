@@ -1,20 +1,20 @@
 # LeRobot datasets and the two policies: trained on demonstrations (iter0), finetuned with rollouts (iter1, iter2, ...).
 
+TRAIN_KEYS = ("device", "warmup_steps", "weight_decay", "ema_decay", "hand_noise", "hand_turn_noise", "num_processes")
 TRAINING = [
     "policy",
-    *(f"train.{key}" for key in ("device", "warmup_steps", "weight_decay", "ema_decay", "hand_noise", "num_processes")),
+    *(f"train.{key}" for key in TRAIN_KEYS),
 ]
 MERGE = ["rollout.include_failures", "rollout.reversed_rollouts"]
-# Bash writes the numbers out. Only the newest is an input: it descends from all earlier ones through the policies, and
-# naming them all would make the plan grow with the square of the iterations.
 NEW_DATA = ["rollout", "replayed"] if settings.rollout.reversed_rollouts else ["rollout"]
-ROLLOUTS_SO_FAR = " ".join(
-    [
-        "--rollout_data",
-        *(f"data/{kind}_{{wildcards.task}}_{{wildcards.name}}_iter{{{{1..{{wildcards.n}}}}}}.npz" for kind in NEW_DATA),
-    ]
-)
 SEES_OBJECT = flag("include_obj_pose", settings.policy.include_obj_pose)
+
+
+def rollouts_so_far(wildcards):
+    """Bash writes the numbers out. Only the newest is an input: it descends from all earlier ones through the policies,
+    and naming them all would make the plan grow with the square of the iterations."""
+    numbers = f"{{1..{wildcards.n}}}"
+    return [f"data/{kind}_{wildcards.task}_{wildcards.name}_iter{numbers}.npz" for kind in NEW_DATA]
 
 
 rule convert:
@@ -104,13 +104,13 @@ rule merge:
         mem_mb=growing(6000),
         runtime=growing(240),
     params:
+        rollouts=rollouts_so_far,
         settings=set_arguments("policy.images", *MERGE),
     conda:
         "../envs/work.yaml"
     shell:
         script(
-            "7_finetune_with_rollout.py --original_data {input.original}",
-            ROLLOUTS_SO_FAR,
+            "7_finetune_with_rollout.py --original_data {input.original} --rollout_data {params.rollouts}",
             "--lerobot_dataset_dir {output} --convert_only",
             "--out runs/diffusion_{wildcards.task}_{wildcards.name}/iter{wildcards.n}",
             "{params.settings:q}",
@@ -142,6 +142,7 @@ rule finetune:
         steps=settings.train.finetune_steps,
         batch_size=settings.train.batch_size,
         lr=settings.train.finetune_lr,
+        rollouts=rollouts_so_far,
         seed=training_seed,
         device=settings.train.device,
         flags=SEES_OBJECT,
@@ -150,8 +151,7 @@ rule finetune:
         "../envs/work.yaml"
     shell:
         script(
-            "7_finetune_with_rollout.py --original_data {input.original}",
-            ROLLOUTS_SO_FAR,
+            "7_finetune_with_rollout.py --original_data {input.original} --rollout_data {params.rollouts}",
             "--lerobot_dataset_dir {input.dataset} --checkpoint {params.checkpoint} --out {params.out}",
             "--steps {params.steps} --batch_size {params.batch_size} --lr {params.lr} --resume",
             "--seed {params.seed} --device {params.device} {params.flags} {params.settings:q}",

@@ -15,7 +15,9 @@ def plan(request):
     rng, task = np.random.default_rng(request.param), TaskConfig()
     start = sample_starts(task, "B", rng, 1)
     end = sample_hand_poses(task, rng, start.target_xy)[0]
-    commands = plan_pick_place(start.ee_pose[0], start.object_xy[0], start.target_xy[0], end, 0.04, rng).action
+    commands = plan_pick_place(
+        start.ee_pose[0], start.object_xy[0], start.object_yaw[0], start.target_xy[0], end, 0.04, rng
+    ).action
     return start, end, commands
 
 

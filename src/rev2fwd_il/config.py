@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rev2fwd_il.errors import ConfigError
 
@@ -32,6 +32,9 @@ class TaskConfig(Section):
     min_goal_distance: float = Field(0.1, ge=0, description="starts and targets stay this far from the goal [m]")
     start_spread: Annotated[float, Field(ge=0)] = Field(
         0.03, description="task B starts this close to the goal, since that is where task A leaves the object [m]"
+    )
+    object_yaw: Annotated[float, Field(ge=0, le=0.8)] = Field(
+        0.5, description="the object starts turned about the vertical by up to this much, either way [rad]"
     )
     cube_edge: Positive = Field(0.04, description="edge of the cube [m]")
     height_threshold: Positive = Field(0.15, description="the object counts as lifted from this z on [m]")
@@ -148,6 +151,9 @@ class TrainConfig(Section):
     hand_noise: Annotated[float, Field(ge=0)] = Field(
         0.006, description="the observed hand is shifted by this much, commands stay: teaches the way back [m]"
     )
+    hand_turn_noise: Annotated[float, Field(ge=0)] = Field(
+        0.05, description="and turned about the vertical by this much [rad]"
+    )
     save_every: Count = Field(500, description="steps between resumable snapshots")
     num_processes: Count = Field(1, description="torchrun processes (GPUs) a training uses")
 
@@ -176,6 +182,8 @@ class EvaluationConfig(Section):
     num_envs: Count = Field(64, description="environments side by side")
     horizon: Count = Field(240, description="control steps an attempt may take")
     distance_threshold: Positive = Field(0.03, description="tolerance of the reported rates [m]")
+    chains: Annotated[int, Field(ge=0)] = Field(32, description="chains of the last policies' alternating test; 0: none")
+    max_cycles: Count = Field(20, description="A->B cycles such a chain may run")
     videos: Annotated[int, Field(ge=0)] = Field(2, description="films of successes and as many of failures")
 
 
@@ -187,12 +195,20 @@ class WandbConfig(Section):
     project: str = "rev2fwd-il"
 
 
+Arm = Literal["dagger", "no_rollouts", "forward_demos"]
+
+
 class Config(Section):
     """A whole run."""
 
     name: str = Field("circle", pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$", description="experiment; part of every path")
     seed: Seed = Field(0, description="every random number of the run derives from it")
     iterations: Annotated[int, Field(ge=0)] = Field(3, description="test-collect-finetune iterations N")
+    arms: tuple[Arm, ...] = Field(
+        ("dagger",),
+        description="dagger: the method; no_rollouts: the same steps on the demonstrations alone; forward_demos: task A "
+        "demonstrated forward, iteration 0 only. They share demonstrations and the first policies",
+    )
     task: TaskConfig = TaskConfig()
     sim: SimConfig = SimConfig()
     plant: PlantConfig = PlantConfig()
@@ -211,6 +227,13 @@ class Config(Section):
             section, _, leaf = name.partition(".")
             plain[section][leaf] = value
         return make_config(plain)
+
+    @field_validator("arms")
+    @classmethod
+    def _arms_share_the_method(cls, arms):
+        if "dagger" not in arms or len(set(arms)) != len(arms):
+            raise ValueError("arms must name dagger, with which the others are compared, and each arm once")
+        return arms
 
     def overrides(self, *names: str) -> list[str]:
         """`section.key=json` for each leaf that differs from the default: what `--set` takes.

@@ -45,8 +45,15 @@ def _demonstrate_batch(cell: Cell, config: Config, task: str, rng: np.random.Gen
     ends = sample_hand_poses(config.task, rng, starts.target_xy)
     plans = [
         plan_pick_place(
-            starts.ee_pose[i], starts.object_xy[i], starts.target_xy[i], ends[i], edge, rng, config.demos.dwell_steps
-        ).action
+            starts.ee_pose[i],
+            starts.object_xy[i],
+            starts.object_yaw[i],
+            starts.target_xy[i],
+            ends[i],
+            edge,
+            rng,
+            config.demos.dwell_steps,
+        ).action  # fmt: skip
         for i in everyone
     ]
     observation = cell.reset(everyone, starts.ee_pose, starts.obj_pose(edge))

@@ -2,7 +2,8 @@
 
     start -> above pick -> PICK (close) -> lifted -> above place -> PLACE (open) -> above place -> end
 
-Legs are straight lines at random heights and speeds. Before and after each gripper event the hand waits equally long,
+The hand turns with the cube's faces on its way down to it, and carries it without turning: where a cube is put down, it
+lies as it lay. Legs are straight lines at random heights and speeds. Before and after each gripper event the hand waits equally long,
 and the corners are rounded by a symmetric window: a plan read backwards is again a plan of the same kind.
 """
 
@@ -11,14 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from rev2fwd_il import keys
-from rev2fwd_il.tasks import DOWN_WXYZ
+from rev2fwd_il.features import turn_about_vertical
+from rev2fwd_il.tasks import turned
 
 CONTROL_HZ = 30
 APPROACH_HEIGHT_M = (0.07, 0.15)
 CARRY_HEIGHT_M = (0.19, 0.27)
 TRANSFER_SPEED_M_S = (0.35, 0.65)
 VERTICAL_SPEED_M_S = (0.2, 0.35)
+TURN_SPEED_RAD_S = 2.0
 GRASP_OFFSET_M = 0.005  # the pick is this inexact in x and y, and in height
+GRASP_TURN_RAD = 0.05  # and this inexact about the vertical
 ROUNDING_STEPS = 5  # two passes of a window this wide round the corners: each reaches 4 steps into a dwell
 RAMP_STEPS = 4  # the hand starts and ends at rest, rounded like any corner
 
@@ -34,10 +38,10 @@ class Plan:
 
 
 def plan_pick_place(
-    ee_start: np.ndarray, pick_xy: np.ndarray, place_xy: np.ndarray, ee_end: np.ndarray, edge: float,
+    ee_start: np.ndarray, pick_xy: np.ndarray, yaw: float, place_xy: np.ndarray, ee_end: np.ndarray, edge: float,
     rng: np.random.Generator, dwell_steps: tuple[int, int] = (7, 7),
 ) -> Plan:  # fmt: skip
-    """From hand pose (7,) over pick and place (2,) [m] to hand pose (7,), for a cube of that edge [m].
+    """From hand pose (7,) over pick and place (2,) [m] to hand pose (7,), for a cube of that edge [m] and yaw [rad].
 
     `dwell_steps`: at rest before and after each gripper event.
     """
@@ -46,8 +50,10 @@ def plan_pick_place(
     above_pick, above_place = rng.uniform(*APPROACH_HEIGHT_M, 2) + edge / 2
     lifted, lowered = rng.uniform(*CARRY_HEIGHT_M, 2)
 
+    grasp_quat = turned(yaw + rng.uniform(-GRASP_TURN_RAD, GRASP_TURN_RAD))
+
     def at(xy, z):
-        return np.concatenate([xy, [z], DOWN_WXYZ])
+        return np.concatenate([xy, [z], grasp_quat])
 
     legs = [  # waypoint, gripper on the way, slow leg
         (at(pick_xy, above_pick), keys.GRIPPER_OPEN, False),
@@ -70,7 +76,9 @@ def plan_pick_place(
             grippers += [-gripper] * before + [gripper] * after
             continue
         distance = np.linalg.norm(waypoint[:3] - here[:3])
-        steps = max(2, int(np.ceil(distance / (vertical if slow else transfer) * CONTROL_HZ)))
+        angle = abs(turn_about_vertical(waypoint[3:], here[3:]))
+        seconds = max(distance / (vertical if slow else transfer), angle / TURN_SPEED_RAD_S)
+        steps = max(2, int(np.ceil(seconds * CONTROL_HZ)))
         fraction = np.arange(1, steps + 1)[:, None] / steps
         poses.append(here + fraction * (waypoint - here))
         grippers += [gripper] * steps

@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 
 from rev2fwd_il import __version__
-from rev2fwd_il.config import Config, TrainConfig
+from rev2fwd_il.config import Config, EvaluationConfig, TrainConfig
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.keys import META
 
@@ -27,6 +27,7 @@ PACKAGES = ("numpy", "torch", "isaaclab", "newton", "mujoco-warp", "warp-lang", 
 MAKER = ("code_version", "machine", "versions")  # who made it, not what it is
 
 _CELL = ("task", "sim", "plant")
+_STARTS = tuple(f"evaluation.{key}" for key in EvaluationConfig.model_fields if key not in ("chains", "max_cycles"))
 _ELSEWHERE = {"save_every", "steps", "lr", "finetune_steps", "finetune_lr"}
 _OPTIMIZER = tuple(f"train.{key}" for key in TrainConfig.model_fields if key not in _ELSEWHERE)
 # kind of artifact -> the settings (sections or leaves) it depends on, beside those of its parents
@@ -42,7 +43,7 @@ SETTINGS = {
         *_CELL, "policy", "rollout.num_envs", "rollout.max_cycles", "rollout.horizon", "rollout.images",
         "rollout.continue_after_failure",
     ),
-    "evaluation": (*_CELL, "policy", "evaluation"),
+    "evaluation": (*_CELL, "policy", *_STARTS),
 }  # fmt: skip
 
 

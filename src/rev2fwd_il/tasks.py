@@ -29,9 +29,10 @@ FAILURES = ("never_reached", "missed_grasp", "dropped", "placed_wide", "not_rele
 
 @dataclass(frozen=True)
 class Starts:
-    """M seeded starts of one task."""
+    """M seeded starts of one task: the cube flat on the table, the gripper open above the region."""
 
     object_xy: np.ndarray  # (M, 2) [m]
+    object_yaw: np.ndarray  # (M,) [rad]
     target_xy: np.ndarray  # (M, 2) [m]
     ee_pose: np.ndarray  # (M, 7), gripper open
 
@@ -39,15 +40,21 @@ class Starts:
         return len(self.object_xy)
 
     def obj_pose(self, edge: float) -> np.ndarray:
-        """(M, 7): the cube upright on the table."""
-        return object_pose_on_table(self.object_xy, edge)
+        """(M, 7): the cube flat on the table."""
+        return object_pose_on_table(self.object_xy, edge, self.object_yaw)
 
 
-def object_pose_on_table(xy: np.ndarray, edge: float) -> np.ndarray:
-    """(M, 2) -> (M, 7): an upright cube of that edge [m] resting on the table."""
+def turned(yaw: np.ndarray) -> np.ndarray:
+    """(M,) [rad] -> (M, 4): quaternions of a turn about the vertical."""
+    half, zero = np.asarray(yaw) / 2, np.zeros(np.shape(yaw))
+    return np.stack([np.cos(half), zero, zero, np.sin(half)], -1)
+
+
+def object_pose_on_table(xy: np.ndarray, edge: float, yaw: np.ndarray | float = 0.0) -> np.ndarray:
+    """(M, 2), (M,) [rad] -> (M, 7): a cube of that edge [m] resting flat on the table."""
     xy = np.atleast_2d(xy)
-    height = np.full((len(xy), 1), edge / 2)
-    return np.concatenate([xy, height, np.tile(DOWN_WXYZ, (len(xy), 1))], -1).astype(np.float32)
+    height, quat = np.full((len(xy), 1), edge / 2), turned(np.broadcast_to(yaw, len(xy)))
+    return np.concatenate([xy, height, quat], -1).astype(np.float32)
 
 
 def sample_away_from_goal(task: TaskConfig, rng: np.random.Generator, count: int) -> np.ndarray:
@@ -79,9 +86,7 @@ def sample_hand_poses(task: TaskConfig, rng: np.random.Generator, near_xy: np.nd
     count = len(near_xy)
     lower = [task.x_range[0], task.y_range[0], HAND_START_Z_M[0]]
     upper = [task.x_range[1], task.y_range[1], HAND_START_Z_M[1]]
-    half_yaw = rng.uniform(-HAND_START_YAW_RAD, HAND_START_YAW_RAD, count) / 2
-    zero = np.zeros(count)
-    quat = np.stack([np.cos(half_yaw), zero, zero, np.sin(half_yaw)], -1)
+    quat = turned(rng.uniform(-HAND_START_YAW_RAD, HAND_START_YAW_RAD, count))
     anywhere = rng.uniform(lower, upper, (count, 3))
     xy = near_xy + rng.uniform(-HAND_NEAR_XY_M, HAND_NEAR_XY_M, (count, 2))
     near = np.concatenate([xy, rng.uniform(*HAND_NEAR_Z_M, (count, 1))], -1)
@@ -92,10 +97,11 @@ def sample_hand_poses(task: TaskConfig, rng: np.random.Generator, near_xy: np.nd
 def sample_starts(task: TaskConfig, which: str, rng: np.random.Generator, count: int) -> Starts:
     """Starts of task "A" (object anywhere, target the goal) or "B" (object close to the goal, target anywhere)."""
     away = sample_away_from_goal(task, rng, count)
+    yaw = rng.uniform(-task.object_yaw, task.object_yaw, count)
     if which == keys.TASK_A:
-        return Starts(away, np.tile(np.float32(task.goal_xy), (count, 1)), sample_hand_poses(task, rng, away))
+        return Starts(away, yaw, np.tile(np.float32(task.goal_xy), (count, 1)), sample_hand_poses(task, rng, away))
     near = sample_near_goal(task, rng, count)
-    return Starts(near, away, sample_hand_poses(task, rng, near))
+    return Starts(near, yaw, away, sample_hand_poses(task, rng, near))
 
 
 class Judge:

@@ -91,17 +91,23 @@ def test_a_changed_setting_reruns_what_depends_on_it_and_nothing_else(finished, 
     assert finished.plan(*SMOKE, config=(change,)) == jobs
 
 
-EVALUATIONS = {f"evaluate_{task}_iter{n}" for task in "AB" for n in range(3)}
-BEFORE_TRAINING = {
-    "collect",
-    "reverse",
-    "replay",
-    *(f"{rule}_{task}" for rule in ("inspect", "convert") for task in "AB"),
-}
-ALL_JOBS = EVALUATIONS | BEFORE_TRAINING | {"train_A", "train_B", "alternate_iter1", "alternate_iter2", "report"}
-ALL_JOBS |= {f"{rule}_{task}_iter{n}" for rule in ("merge", "finetune") for task in "AB" for n in (1, 2)}
-BEFORE_FINETUNE = BEFORE_TRAINING | {"train_A", "train_B", "alternate_iter1", "merge_A_iter1", "merge_B_iter1"}
-BEFORE_FINETUNE |= {"evaluate_A_iter0", "evaluate_B_iter0"}
+def of(*rules, tasks="AB", iterations=()) -> set[str]:
+    """Names of jobs, as those of their logs: rule_task, or rule_task_iter<n>."""
+    ends = [f"_iter{n}" for n in iterations] or [""]
+    return {rule.format(task=task) + end for rule in rules for task in tasks for end in ends}
+
+
+FORWARD = {"collect_forward", "convert_forward_A", "train_A_forward_demos", "evaluate_A_forward_demos_iter0"}
+EVALUATIONS = of("evaluate_{task}", iterations=(0, 1, 2)) | of("evaluate_{task}_no_rollouts", iterations=(1, 2))
+EVALUATIONS |= {"evaluate_A_forward_demos_iter0"}
+BEFORE_TRAINING = {"collect", "reverse", "replay", "collect_forward", "convert_forward_A"}
+BEFORE_TRAINING |= of("inspect_{task}", "convert_{task}")
+ALL_JOBS = FORWARD | EVALUATIONS | BEFORE_TRAINING | of("train_{task}") | {"chains_iter2", "report"}
+ALL_JOBS |= of("merge_{task}", "finetune_{task}", "finetune_{task}_no_rollouts", "alternate", iterations=(1, 2))
+BEFORE_FINETUNE = FORWARD | BEFORE_TRAINING | of("train_{task}") | of("merge_{task}", "alternate", iterations=(1,))
+BEFORE_FINETUNE |= of("evaluate_{task}", iterations=(0,))
+ALONE_B = {"collect", "inspect_B", "convert_B", "train_B", "evaluate_B_iter0"}  # what reversal has no part in
+ALONE_B |= of("finetune_B_no_rollouts", "evaluate_B_no_rollouts", iterations=(1, 2))
 
 
 @pytest.mark.parametrize(
@@ -111,10 +117,7 @@ BEFORE_FINETUNE |= {"evaluate_A_iter0", "evaluate_B_iter0"}
         ("  lr: 0.001 ", "  lr: 0.002 ", ALL_JOBS - BEFORE_TRAINING),
         ("max_share: 0.5", "max_share: 0.4", ALL_JOBS - BEFORE_FINETUNE),
         ("distance_threshold: 0.03", "distance_threshold: 0.02", EVALUATIONS | {"report"}),
-        (
-            "gripper_lead_steps: 4", "gripper_lead_steps: 5",
-            ALL_JOBS - {"collect", "inspect_B", "convert_B", "train_B", "evaluate_B_iter0"},
-        ),
+        ("gripper_lead_steps: 4", "gripper_lead_steps: 5", ALL_JOBS - FORWARD - ALONE_B),
         ("# Optimisation", "# Another word", set()),
     ],
 )  # fmt: skip

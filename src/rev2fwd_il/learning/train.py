@@ -150,7 +150,7 @@ class _Loop:
         config = self.bundle.config
         windows = cut_windows(self.store, anchors, config.n_obs_steps, config.horizon, self.observations)
         if self.config.hand_noise and not config.image_features:  # pictures would still show the hand in its place
-            windows = shift_hands(windows, self.config.hand_noise)
+            windows = shift_hands(windows, self.config.hand_noise, self.config.hand_turn_noise)
         windows = {key: value.to(self.accelerator.device, non_blocking=True) for key, value in windows.items()}
         batch = preprocess(self.bundle.preprocessor, windows)
         return {key: batch[key] for key in windows}

@@ -15,7 +15,8 @@ from isaaclab_newton.sim.schemas import MujocoRigidBodyCfg, NewtonArticulationCf
 from rev2fwd_il.config import Config
 from rev2fwd_il.errors import SimulationError
 
-PANDA_USD = Path(__file__).parents[3] / "assets" / "panda.usda"
+ASSETS = Path(__file__).parents[3] / "assets"
+PANDA_USD, TABLE_USD = ASSETS / "panda.usda", ASSETS / "table.usda"
 HAND_TO_TCP_M = (0.0, 0.0, 0.1034)  # tool centre point between the pads, in the hand frame
 HAND_TO_TCP_XYZW = (1.0, 0.0, 0.0, 0.0)  # half a turn about x: the tool frame points up while the gripper points down
 ARM_JOINTS = {
@@ -30,7 +31,7 @@ ARM_EFFORT_NM = 87.0
 MARKER_SIZE_M = (0.07, 0.07, 0.002)
 FILM_SIZE_PX = (256, 256)
 WRIST_CAMERA_XYZW = (0.0, -0.8433914, 0.0, 0.5372996)  # along the fingers, tilted 25 degrees towards their tips
-GREEN, RED, CUBE_COLOUR, TABLE_COLOUR = (0.1, 0.7, 0.2), (0.85, 0.1, 0.1), (0.1, 0.3, 0.9), (0.55, 0.45, 0.35)
+GREEN, RED, CUBE_COLOUR = (0.1, 0.7, 0.2), (0.85, 0.1, 0.1), (0.1, 0.3, 0.9)
 
 
 def robot_cfg(config: Config) -> ArticulationCfg:
@@ -112,12 +113,7 @@ class PickPlaceSceneCfg(InteractiveSceneCfg):
 
     table: AssetBaseCfg = AssetBaseCfg(
         prim_path="/World/table",
-        spawn=sim_utils.CuboidCfg(
-            size=(200.0, 200.0, 0.02),
-            collision_props=sim_utils.CollisionPropertiesCfg(),
-            visual_material=sim_utils.PreviewSurfaceCfg(diffuse_color=TABLE_COLOUR),
-        ),
-        init_state=AssetBaseCfg.InitialStateCfg(pos=(0, 0, -0.01)),
+        spawn=sim_utils.UsdFileCfg(usd_path=str(TABLE_USD)),
     )
     light: AssetBaseCfg = AssetBaseCfg(prim_path="/World/light", spawn=sim_utils.DomeLightCfg(intensity=2000.0))
     robot: ArticulationCfg = None

@@ -1,0 +1,58 @@
+# Experiment arms beside the method: what it is measured against. They share its demonstrations and first policies.
+
+
+use rule finetune as finetune_without_rollouts with:
+    message:
+        "Train the policy of Task {wildcards.task} on the demonstrations alone, iteration {wildcards.n}"
+    input:
+        original="data/{task}_{name}.npz",
+        dataset="data/lerobot_{task}_{name}",
+        checkpoint=previous_policy(arm="_no_rollouts"),
+    output:
+        policy("{task}", "{name}_no_rollouts", "{n}"),
+    log:
+        "runs/log_{name}/finetune_{task}_no_rollouts_iter{n}.log",
+    benchmark:
+        "runs/benchmark_{name}/finetune_{task}_no_rollouts_iter{n}.tsv"
+    params:
+        rollouts=[],
+
+
+use rule collect as collect_forward with:
+    message:
+        "Collect {settings.demos.num_episodes} demonstrations of Task A, forward"
+    output:
+        "data/forward_A_{name}.npz",
+    log:
+        "runs/log_{name}/collect_forward.log",
+    benchmark:
+        "runs/benchmark_{name}/collect_forward.tsv"
+    params:
+        task="A",
+
+
+use rule convert as convert_forward with:
+    message:
+        "Convert the forward demonstrations of Task {wildcards.task} to a LeRobot dataset"
+    input:
+        "data/forward_{task}_{name}.npz",
+    output:
+        directory("data/lerobot_forward_{task}_{name}"),
+    log:
+        "runs/log_{name}/convert_forward_{task}.log",
+    benchmark:
+        "runs/benchmark_{name}/convert_forward_{task}.tsv"
+
+
+use rule train as train_on_forward_demonstrations with:
+    message:
+        "Train the policy of Task {wildcards.task} on forward demonstrations for {params.steps} steps"
+    input:
+        data="data/forward_{task}_{name}.npz",
+        dataset="data/lerobot_forward_{task}_{name}",
+    output:
+        policy("{task}", "{name}_forward_demos", 0),
+    log:
+        "runs/log_{name}/train_{task}_forward_demos.log",
+    benchmark:
+        "runs/benchmark_{name}/train_{task}_forward_demos.tsv"
