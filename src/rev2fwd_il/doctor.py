@@ -69,7 +69,7 @@ def examine(folder: Path) -> list[Finding]:
     engines = [process for process in here if process.is_snakemake]
     elsewhere = [path.name for path in _announcements(folder) if not path.name.startswith(f"{platform.node()}.")]
     return [
-        *(Finding(f"Snakemake {engine} is at work here", "wait for it, or end it with SIGINT") for engine in engines),
+        *(Finding(f"Snakemake {each.pid} is at work here", "wait for it, or end it with SIGINT") for each in engines),
         *(
             Finding(
                 f"a Snakemake of another machine may be at work here: {name}",

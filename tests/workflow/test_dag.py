@@ -130,7 +130,7 @@ def test_an_edited_value_lists_exactly_the_jobs_that_depend_on_it(finished, old,
         plan = finished("-n", *SMOKE).stdout
     finally:
         path.write_text(before)
-    assert set(re.findall(r"log: runs/log_smoke/(\w+)\.log", plan)) == jobs, plan
+    assert set(re.findall(r"> runs/log_smoke/(\w+)\.log 2>&1", plan)) == jobs, plan
 
 
 def test_a_comment_in_a_rule_or_a_script_reruns_nothing(finished):

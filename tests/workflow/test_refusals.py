@@ -80,13 +80,16 @@ def test_a_second_run_in_the_same_folder_is_refused_and_harms_nothing(workflow):
         [SNAKEMAKE, *SMOKE, REVERSED], cwd=workflow.folder, env=os.environ | {"REV2FWD_PYTHON": str(python)},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    with open(os.open(gate, os.O_RDWR), "wb") as release:
+    release = os.open(gate, os.O_RDWR)
+    try:
         assert any("Execute 1 jobs" in line for line in first.stdout)
         assert f"Snakemake {first.pid} is at work here" in "\n".join(map(str, doctor.examine(workflow.folder)))
         second = workflow(*SMOKE, REVERSED)
         assert second.returncode != 0 and "cannot be locked" in second.stdout, second.stdout
-        release.write(b"go\n")
-        release.flush()
+        os.write(release, b"go\n" * 2)  # one for job.py, one for the script
         output = first.communicate(timeout=300)[0]
+    finally:
+        first.kill()
+        os.close(release)
     assert first.returncode == 0, output
     assert workflow.plan(*SMOKE, REVERSED) == {}
