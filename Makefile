@@ -1,10 +1,13 @@
 # make run      set up and run the workflow, then write its report
+# make doctor  name what killed runs left here, and what to do
 # make plan     show what `make run` would do
 # make smoke    the same DAG, tiny, in minutes
 # make test     set up and run all tests
 # make fuzz     read 10,000 damaged files within bounds of time and memory
 # make test-browser   open the report in a headless Chromium, which is installed where it is missing (needs root, apt)
 # make test-robomimic   let robomimic's own loader read an export; it is fetched for that (needs a package index)
+# make fault-test  kill the smoke run at KILLS random moments (half an hour or more); many jobs on few GPUs
+# make test-slurm  run jobs through a Slurm of one node, brought up here (root; a container); SLURM=smoke: the smoke run
 # make check    formatting and lint
 # make lock     compile the locks anew (needs a package index)
 #
@@ -13,15 +16,21 @@
 CONFIG ?= config/config.yaml
 ARGS ?=
 TESTS ?= tests
+KILLS ?= 20
+SLURM ?= 1
 WORK = .venv/bin
 ENGINE = .venv-engine/bin
 SNAKEMAKE = $(ENGINE)/snakemake --configfile $(CONFIG)
 NAME = $(shell sed -n 's/^name: *\([^ ]*\).*/\1/p' $(CONFIG))
 
-.PHONY: run plan smoke setup test fuzz test-browser test-robomimic check format lock
+.PHONY: run doctor plan smoke setup test test-slurm fault-test fuzz test-browser test-robomimic check format lock
 
 run: setup
+	$(WORK)/python workflow/scripts/doctor.py --fix
 	$(SNAKEMAKE) $(ARGS) --report runs/report_$(NAME)/snakemake_report.html --report-after-run
+
+doctor: setup
+	$(WORK)/python workflow/scripts/doctor.py
 
 plan: setup
 	$(SNAKEMAKE) -n $(ARGS)
@@ -46,6 +55,12 @@ test-browser: setup
 test-robomimic: setup
 	$$(envs/setup.sh --uv) pip install --quiet --no-deps --python $(WORK)/python --target .cache/robomimic robomimic==0.3.0
 	PYTHONPATH=.cache/robomimic $(WORK)/pytest tests/exchange/test_other_readers.py -k robomimic
+
+test-slurm: setup
+	REV2FWD_SLURM=$(SLURM) $(WORK)/pytest tests/slurm
+
+fault-test: setup
+	REV2FWD_KILLS=$(KILLS) REV2FWD_LONG=1 $(WORK)/pytest -s tests/workflow/test_faults.py tests/workflow/test_gpu_lease.py
 
 check: setup
 	$(WORK)/ruff check

@@ -77,16 +77,22 @@ def growing(amount):
 
 
 def script(name, *arguments, processes=1):
-    """Shell command of a rule: a script in the work environment, all output in the log, its end shown on failure."""
+    """Shell command of a rule: a script in the work environment, all output in the log, its end shown on failure.
+
+    job.py holds the GPUs that the rule asks for, and ends the script should Snakemake be killed.
+    """
+    job = f"{PYTHON} workflow/scripts/job.py --gpus {{resources.gpu}} --"
     launcher = f" -m torch.distributed.run --standalone --nproc_per_node={processes}" if processes > 1 else ""
-    command = " ".join([f"{PYTHON}{launcher} workflow/scripts/{name}", *arguments])
+    command = " ".join([f"{job} {PYTHON}{launcher} workflow/scripts/{name}", *arguments])
     threads = "{threads}" if processes == 1 else f"$((({{threads}} + {processes - 1}) / {processes}))"
     show_end = r"tr '\r' '\n' < {log} | tail -n 20 >&2"
     return f"OMP_NUM_THREADS={threads} {command} > {{log}} 2>&1 || {{{{ {show_end}; exit 1; }}}}"
 
 
 # What changes nothing about the results stays out of params, so that changing it reruns nothing.
-BOOKKEEPING = shlex.join(flag("wandb", settings.wandb.enabled) + set_arguments("train.save_every", "wandb"))
+EXPERIMENT = ["--set", f'name="{settings.name}"'] if settings.wandb.enabled else []
+WANDB = shlex.join(EXPERIMENT + set_arguments("wandb"))
+SAVING = shlex.join(set_arguments("train.save_every"))
 
 # What a run is asked for, each list ascending: asked only for the last iteration, Snakemake would recurse to the first.
 RESULTS = {

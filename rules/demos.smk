@@ -33,7 +33,7 @@ rule collect:
             "1_collect_data_pick_place.py --out {output} --task {params.task}",
             "--num_episodes {params.num_episodes} --num_envs {params.num_envs} --horizon {params.horizon}",
             "--image_width {params.image_width} --image_height {params.image_height} --goal_xy {params.goal_xy}",
-            "--seed {params.seed} --headless {params.settings:q}",
+            "--seed {params.seed} --headless --resume {params.settings:q}",
         )
 
 
@@ -89,7 +89,7 @@ rule replay:
     shell:
         script(
             "3b_replay_forward_data.py --input {input} --out {output.data} --out_report {output.report}",
-            "--num_envs {params.num_envs} --seed {params.seed} --headless {params.settings:q}",
+            "--num_envs {params.num_envs} --seed {params.seed} --headless --resume {params.settings:q}",
         )
 
 

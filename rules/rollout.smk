@@ -48,6 +48,7 @@ rule alternate:
             "--max_cycles {params.max_cycles} --num_envs {params.num_envs} --horizon {params.horizon}",
             "--height_threshold {params.height_threshold} --distance_threshold {params.distance_threshold}",
             "--goal_xy {params.goal_xy} --seed {params.seed} --headless {params.settings:q}",
+            WANDB,
         )
 
 
@@ -102,7 +103,7 @@ rule replay_rollouts:
     shell:
         script(
             "3b_replay_forward_data.py --input {input} --out {output.data} --out_report {output.report}",
-            "--num_envs {params.num_envs} --headless {params.settings:q}",
+            "--num_envs {params.num_envs} --headless --resume {params.settings:q}",
         )
 
 
@@ -148,6 +149,7 @@ rule evaluate:
             "5_eval_diffusion.py --checkpoint {params.checkpoint} --task {wildcards.task} --out_dir {params.out_dir}",
             "--num_episodes {params.num_episodes} --num_envs {params.num_envs} --horizon {params.horizon}",
             "--distance_threshold {params.distance_threshold} --seed {params.seed} --headless {params.settings:q}",
+            WANDB,
         )
 
 

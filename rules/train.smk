@@ -79,7 +79,8 @@ rule train:
             "4_train_diffusion.py --dataset {input.data} --lerobot_dataset_dir {input.dataset} --out {params.out}",
             "--steps {params.steps} --batch_size {params.batch_size} --lr {params.lr} --resume",
             "--seed {params.seed} --device {params.device} {params.flags} {params.settings:q}",
-            BOOKKEEPING,
+            WANDB,
+            SAVING,
             processes=settings.train.num_processes,
         )
 
@@ -154,6 +155,7 @@ rule finetune:
             "--lerobot_dataset_dir {input.dataset} --checkpoint {params.checkpoint} --out {params.out}",
             "--steps {params.steps} --batch_size {params.batch_size} --lr {params.lr} --resume",
             "--seed {params.seed} --device {params.device} {params.flags} {params.settings:q}",
-            BOOKKEEPING,
+            WANDB,
+            SAVING,
             processes=settings.train.num_processes,
         )

@@ -290,16 +290,60 @@ def test_resume_drops_a_torn_episode(tmp_path, episodes):
     assert_same(dataset[0], episodes[0])
 
 
-def test_resume_of_another_run_or_of_rubbish_is_refused(tmp_path, episodes):
-    path = tmp_path / "x.npz"
-    with pytest.raises(RuntimeError), EpisodeWriter(path, META) as writer:
-        writer.add(episodes[0])
+def stop_after(path, episodes, **changes):
+    """A writer that ended with an error: its part file."""
+    with pytest.raises(RuntimeError), EpisodeWriter(path, META | changes) as writer:
+        for episode in episodes:
+            writer.add(episode)
         raise RuntimeError("stopped")
-    with pytest.raises(DataError, match="another run"):
-        EpisodeWriter(path, META | {"seed": 1}, resume=True)
-    writer.part.write_bytes(b"not HDF5")
-    with pytest.raises(DataError, match="cannot be opened"):
-        EpisodeWriter(path, META, resume=True)
+    return writer.part
+
+
+def test_what_another_run_left_is_replaced_with_a_word(tmp_path, episodes, capsys):
+    stop_after(tmp_path / "x.npz", episodes[:1], seed=1)
+    with EpisodeWriter(tmp_path / "x.npz", META, resume=True) as writer:
+        assert "holds 1 episodes of other settings" in capsys.readouterr().err
+        assert len(writer) == 0
+        writer.add(episodes[1])
+    assert_same(EpisodeDataset(tmp_path / "x.npz")[0], episodes[1])
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize("keep", [0.0, 0.3, 0.7])
+def test_a_damaged_part_file_is_replaced_with_a_word(tmp_path, episodes, capsys, resume, keep):
+    part = stop_after(tmp_path / "x.npz", episodes)
+    part.write_bytes(part.read_bytes()[: int(keep * part.stat().st_size)] + b"not HDF5")
+    with EpisodeWriter(tmp_path / "x.npz", META, resume=resume) as writer:
+        assert "damaged" in capsys.readouterr().err
+        writer.add(episodes[1])
+    assert_same(EpisodeDataset(tmp_path / "x.npz")[0], episodes[1])
+
+
+def test_the_maker_may_change_between_a_kill_and_a_resume(tmp_path, episodes):
+    stop_after(tmp_path / "x.npz", episodes[:1], code_version="1")
+    with EpisodeWriter(tmp_path / "x.npz", META | {"code_version": "2"}, resume=True) as writer:
+        assert len(writer) == 1
+    assert EpisodeDataset(tmp_path / "x.npz").meta["code_version"] == "2"
+
+
+def test_a_resume_by_batches_gives_the_same_bytes(tmp_path, episodes):
+    def write(path, stop_at=None):
+        with EpisodeWriter(path, META, resume=True) as writer:
+            done = writer.rewind()
+            for batch in range(len(done), 3):
+                for index in range(2):
+                    if (batch, index) == stop_at:
+                        raise RuntimeError("stopped")
+                    writer.add(episodes[(batch + index) % len(episodes)])
+                writer.finish_batch({"batch": batch})
+            return done
+
+    write(tmp_path / "whole.npz")
+    for stop_at in [(0, 1), (1, 1), (2, 0)]:
+        with pytest.raises(RuntimeError):
+            write(tmp_path / "x.npz", stop_at)
+    assert write(tmp_path / "x.npz") == [{"batch": 0}, {"batch": 1}]
+    assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
 
 
 def test_two_writers_of_one_file(tmp_path, episodes):

@@ -1,10 +1,19 @@
 """What all command lines share: `--set`, `--seed`, `--debug`, and errors as one clear message."""
 
 import argparse
+import errno
 import sys
 from collections.abc import Callable
 
 from rev2fwd_il.errors import Rev2FwdError
+
+FREE_SPACE = "free space, then start again: what is finished is kept"
+MEND = "mend permissions, or choose another output path"
+# What the machine can refuse any library in the middle of its work, and what to do
+REFUSALS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), FREE_SPACE),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), MEND),
+}
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
@@ -20,7 +29,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
 
 
 def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
-    """Parse, run, and turn a Rev2FwdError into its message on stderr and exit status 1."""
+    """Parse, run, and turn a Rev2FwdError, or a refusal of the machine, into its message and exit status 1."""
     args = parser.parse_args()
     try:
         main(args)
@@ -28,6 +37,11 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
         if args.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if args.debug or error.errno not in REFUSALS:
+            raise
+        print(f"error: {error}\n  do:       {REFUSALS[error.errno]}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)

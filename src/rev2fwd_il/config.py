@@ -222,6 +222,14 @@ class Config(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     wandb: WandbConfig = WandbConfig()
 
+    def with_leaves(self, values: dict) -> "Config":
+        """This configuration with some `section.key` changed; raises ConfigError where a value is not allowed."""
+        plain = self.model_dump(mode="json")
+        for name, value in values.items():
+            section, _, leaf = name.partition(".")
+            plain[section][leaf] = value
+        return make_config(plain)
+
     @field_validator("arms")
     @classmethod
     def _arms_share_the_method(cls, arms):
@@ -275,7 +283,20 @@ def make_config(values: dict, source: str = "configuration") -> Config:
 
 def load_config(path: str | Path) -> Config:
     """Read one YAML file."""
-    path = Path(path)
+    return load_configs([path])
+
+
+def load_configs(paths: list[str | Path]) -> Config:
+    """Read YAML files, each laid over those before, as Snakemake lays --configfile over config/config.yaml."""
+    values: dict = {}
+    for path in paths:
+        for key, value in _read_yaml(Path(path)).items():
+            both = isinstance(value, dict) and isinstance(values.get(key), dict)
+            values[key] = values[key] | value if both else value
+    return make_config(values, ", ".join(map(str, paths)))
+
+
+def _read_yaml(path: Path) -> dict:
     try:
         values = yaml.safe_load(path.read_text()) or {}
     except FileNotFoundError:
@@ -284,7 +305,7 @@ def load_config(path: str | Path) -> Config:
         raise ConfigError(f"{path}: not YAML", found=str(error)) from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: not a mapping of keys", expected="key: value lines", found=type(values).__name__)
-    return make_config(values, str(path))
+    return values
 
 
 def config_from_overrides(assignments: list[str]) -> Config:

@@ -25,12 +25,15 @@ def give_up_after(attempted: int, successful: int) -> None:
         )  # fmt: skip
 
 
-def demonstrate(cell: Cell, config: Config, task: str, seed: int, *, images: bool) -> Iterator[Episode]:
+def demonstrate(
+    cell: Cell, config: Config, task: str, seed: int, *, images: bool, first_batch: int = 0
+) -> Iterator[Episode]:
     """Endless attempts of the expert at `task`, in batches of `cell.num_envs`; batch k depends on (seed, task, k) only.
 
-    Yields failures too, marked; the caller keeps what it wants.
+    Yields failures too, marked; the caller keeps what it wants. A resume starts at `first_batch`: the simulator carries
+    nothing from one batch to the next.
     """
-    batch = 0
+    batch = first_batch
     while True:
         yield from _demonstrate_batch(cell, config, task, generator(seed, "demonstrations", task, batch), images)
         batch += 1

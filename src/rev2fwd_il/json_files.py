@@ -5,9 +5,9 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
+from rev2fwd_il.atomic import put_in_place, temporary_beside
 from rev2fwd_il.errors import DataError
 
 DIGEST = "sha256"
@@ -21,13 +21,13 @@ def content_digest(values: dict) -> str:
 
 def write_json(path: Path, values: dict) -> None:
     """Write under a temporary name and rename it into place; raises DataError when the disk does not take it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         plain = json.loads(json.dumps(values, allow_nan=False))  # as it will be read: keys are text, tuples are lists
         text = json.dumps(plain | {DIGEST: content_digest(plain)}, indent=1, sort_keys=True)
         temporary.write_text(text + "\n")
-        os.replace(temporary, path)
+        put_in_place(temporary, path)
     except OSError as error:
         raise DataError(f"{path}: could not be written", found=error, do="free space or mend permissions") from None
     finally:

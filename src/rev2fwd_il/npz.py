@@ -5,7 +5,6 @@ reading; `numpy.load(path)` opens the same file. Compressed members written else
 """
 
 import math
-import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,6 +12,7 @@ from tokenize import TokenError
 
 import numpy as np
 
+from rev2fwd_il.atomic import put_in_place, temporary_beside
 from rev2fwd_il.errors import DataError
 
 BLOCK_BYTES = 2**24  # rows are copied in blocks of about this size
@@ -36,15 +36,13 @@ def write_arrays(path: str | Path, arrays: dict) -> None:
     """
     path = Path(path)
     refuse_existing(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
             for name, array in arrays.items():
                 _write_member(archive, path, name, array)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        put_in_place(temporary, path)
     except OSError as error:
         raise DataError(f"{path}: could not be written", found=error, do="free space or mend permissions") from None
     finally:

@@ -1,11 +1,16 @@
 """Writing datasets as episodes arrive: streamed to HDF5, turned into one NPZ when complete.
 
-with EpisodeWriter("data/B_circle.npz", meta) as writer:      # data/B_circle.npz.part.h5
-    writer.add(episode)                                       # flushed: a kill loses no finished episode
+with EpisodeWriter("data/B_circle.npz", meta, resume=True) as writer:   # data/B_circle.npz.part.h5
+    for batch in batches[len(writer.rewind()):]:                        # those that are not yet finished
+        for episode in batch:
+            writer.add(episode)                                         # flushed: a kill loses no finished episode
+        writer.finish_batch({})
 """
 
+import errno
 import json
 import os
+import sys
 from pathlib import Path
 
 import h5py
@@ -23,10 +28,14 @@ from rev2fwd_il.contract import (
 )
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.npz import refuse_existing, write_arrays
+from rev2fwd_il.provenance import without_maker
 
 CHUNK_FRAMES, CHUNK_BYTES = 256, 2**20
 SPARE_BYTES = 2**20  # HDF5's own book-keeping for one more episode
 INITIAL_META = "initial_meta"
+BATCHES = "batches"
+UNREADABLE = (OSError, RuntimeError, KeyError, ValueError)  # what h5py raises for a damaged file
+IN_USE = {errno.EAGAIN, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOENT, errno.ENOTDIR}
 
 
 def write_npz(path: str | Path, arrays: dict, meta: dict) -> None:
@@ -37,9 +46,11 @@ def write_npz(path: str | Path, arrays: dict, meta: dict) -> None:
 class EpisodeWriter:
     """Streams episodes to `<path>.part.h5`; leaving the `with` block without an error turns it into the NPZ at `path`.
 
-    With `resume`, an existing part file made with the same meta is continued; `len(writer)` says how many episodes it
-    holds. Counts known only at the end may be added to `writer.meta` on the way. Raises DataError for an output that
-    exists, a part file in use or of other settings, an episode that breaks the contract, and a disk that is full.
+    With `resume`, an existing part file made with the same meta is continued, whatever the code version;
+    `len(writer)` says how many episodes it holds, and `rewind` takes it back to the end of its last finished batch. A
+    part file that is of other settings or damaged is replaced, with a line on stderr. Counts known only at the end may
+    be added to `writer.meta` on the way. Raises DataError for an output that exists, a part file in use, an episode
+    that breaks the contract, and a disk that is full.
     """
 
     def __init__(self, path: str | Path, meta: dict, *, resume: bool = False):
@@ -47,25 +58,16 @@ class EpisodeWriter:
         self.part = self.path.with_name(self.path.name + ".part.h5")
         self.meta = {"schema_version": SCHEMA_VERSION} | meta
         refuse_existing(self.path)
-        initial = json.dumps(self.meta, sort_keys=True)
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Opening for appending takes HDF5's lock first; mode "w" would truncate another writer's file before.
-            self._file = h5py.File(self.part, "a")
-        except OSError as error:
-            raise DataError(
-                f"{self.part}: cannot be opened for writing", found=error,
-                do="wait for the writer that holds it, mend permissions, or delete it if it is damaged",
-            ) from None  # fmt: skip
-        if not resume:
+        initial = json.dumps(without_maker(self.meta), sort_keys=True)
+        self._file = self._open()
+        found = self._file.attrs.get(INITIAL_META)
+        if resume and found not in (None, initial):
+            _say(f"{self.part}: holds {len(self)} episodes of other settings; starting anew")
+        if not resume or found != initial:
             for name in list(self._file):
                 del self._file[name]
-            self._file.attrs.clear()
-        found = self._file.attrs.setdefault(INITIAL_META, initial)
-        if found != initial:
-            self._file.close()
-            raise DataError(f"{self.part}: belongs to another run", expected=initial, found=found, do="delete it")
-        self._trim()
+            self._file.attrs[INITIAL_META] = initial
+        self._trim(len(self))
 
     def __len__(self) -> int:
         return len(self._file[keys.EPISODE_ENDS]) if keys.EPISODE_ENDS in self._file else 0
@@ -96,6 +98,24 @@ class EpisodeWriter:
                 f"{self.part}: could not be written", found=error, do="free space; finished episodes are safe"
             ) from None
 
+    def finish_batch(self, note: object) -> None:
+        """Mark all episodes so far as whole batches; `note` is what a resume has to know of this one (JSON)."""
+        if BATCHES not in self._file:
+            self._file.create_dataset(BATCHES, shape=(0,), maxshape=(None,), dtype=h5py.string_dtype())
+        batches = self._file[BATCHES]
+        batches.resize(len(batches) + 1, axis=0)
+        batches[-1] = json.dumps({"episodes": len(self), "note": note})
+        self._file.flush()
+
+    def rewind(self) -> list:
+        """Drop the episodes after the last finished batch; the notes of all that are finished."""
+        texts = self._file[BATCHES].asstr()[:] if BATCHES in self._file else []
+        batches = [json.loads(text) for text in texts if text]  # the last is empty where a kill tore it
+        self._trim(batches[-1]["episodes"] if batches else 0)
+        if BATCHES in self._file:
+            self._file[BATCHES].resize(len(batches), axis=0)
+        return [batch["note"] for batch in batches]
+
     def discard(self) -> None:
         """Close and drop what was streamed."""
         self._file.close()
@@ -119,6 +139,25 @@ class EpisodeWriter:
             self._file.close()
             if complete or empty:
                 self.part.unlink(missing_ok=True)
+
+    def _open(self) -> h5py.File:
+        """The part file, held by HDF5's lock; one that cannot be read is replaced."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                # Opening for appending takes HDF5's lock first; mode "w" would truncate another writer's file before.
+                return _readable(h5py.File(self.part, "a"))
+            except UNREADABLE as error:
+                if getattr(error, "errno", None) in IN_USE or not self.part.is_file():
+                    raise
+                _say(f"{self.part}: damaged ({error}); starting anew")
+                self.part.unlink()
+                return h5py.File(self.part, "a")
+        except OSError as error:
+            raise DataError(
+                f"{self.part}: cannot be opened for writing", found=error,
+                do="wait for the writer that holds it (doctor.py names it), or mend permissions",
+            ) from None  # fmt: skip
 
     def _checked(self, episode: Episode, name: str, trailing: tuple, dtype: type) -> np.ndarray:
         value = np.asarray(getattr(episode, name))
@@ -165,9 +204,22 @@ class EpisodeWriter:
         dataset.resize(start + len(rows), axis=0)
         dataset[start:] = rows
 
-    def _trim(self) -> None:
-        """Drop the rows that a kill in the middle of `add` left behind the last complete episode."""
-        episodes = len(self)
-        frames = int(self._file[keys.EPISODE_ENDS][-1]) if episodes else 0
-        for name in self._file:
+    def _trim(self, episodes: int) -> None:
+        """Keep that many episodes, and none of the rows that a kill in the middle of `add` left behind them."""
+        frames = int(self._file[keys.EPISODE_ENDS][episodes - 1]) if episodes else 0
+        for name in set(self._file) - {BATCHES}:
             self._file[name].resize(frames if name in FRAME_FIELDS | IMAGE_FIELDS else episodes, axis=0)
+
+
+def _readable(file: h5py.File) -> h5py.File:
+    """The file, all of whose names and ends can be read."""
+    try:
+        _ = dict(file.attrs), [item[-1:] for item in file.values()]
+    except UNREADABLE:
+        file.close()
+        raise
+    return file
+
+
+def _say(line: str) -> None:
+    print(f"note: {line}", file=sys.stderr)

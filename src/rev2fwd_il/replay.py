@@ -4,7 +4,7 @@ Replaying also yields observations that obey forward dynamics, with which the re
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -34,6 +34,17 @@ class Verdict:
         """The numbers alone, for keeping many."""
         return replace(self, replayed=None)
 
+    def to_note(self) -> dict:
+        """The numbers alone, as JSON holds them without loss."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "replayed"}
+        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
+
+    @classmethod
+    def from_note(cls, note: dict) -> "Verdict":
+        """What `to_note` gave."""
+        arrays = {name: np.float32(note[name]) for name in ("residual_m", "object_residual_m")}
+        return cls(**note | arrays, replayed=None)
+
     @property
     def departure_step(self) -> int | None:
         """Where the object first left the trajectory by 2 cm."""
@@ -41,9 +52,11 @@ class Verdict:
         return int(gone[0]) if len(gone) else None
 
 
-def replay(cell: Cell, config: Config, episodes: Sequence[Episode], *, images: bool = False) -> Iterator[Verdict]:
-    """Execute each episode's actions from its first state, `cell.num_envs` at a time; verdicts in order."""
-    for first in range(0, len(episodes), cell.num_envs):
+def replay(
+    cell: Cell, config: Config, episodes: Sequence[Episode], *, images: bool = False, start: int = 0
+) -> Iterator[Verdict]:
+    """Execute each episode's actions from its first state, `cell.num_envs` at a time; verdicts from `start` on."""
+    for first in range(start, len(episodes), cell.num_envs):
         last = min(first + cell.num_envs, len(episodes))
         yield from _replay_batch(cell, config, [episodes[i] for i in range(first, last)], images)
 

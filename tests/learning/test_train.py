@@ -2,9 +2,11 @@
 
 import json
 import os
+import resource
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from rev2fwd_il.learning.optimization import lr_at
 from rev2fwd_il.learning.train import train
 from rev2fwd_il.learning.training_run import TrainingRun
 from rev2fwd_il.learning.windows import cut_windows, load_frames
+from rev2fwd_il.provenance import content_hash
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 TINY = ["--set", *(f"policy.{key}={json.dumps(value)}".replace(" ", "") for key, value in TINY_POLICY.items())]
@@ -57,6 +60,22 @@ def test_a_snapshot_of_other_settings_is_not_continued(dataset, tmp_path):
         train(TrainingRun(dataset, tmp_path, tiny_config(), 12, 2e-3, resume=True))
 
 
+def test_a_full_disk_is_said_and_the_last_snapshot_stays(trained, dataset, tmp_path):
+    """A limit on file size stands for a full disk."""
+    run = TrainingRun(dataset, tmp_path, tiny_config(), 12, 1e-3, resume=True)
+    train(replace(run, stop_after=5))
+    kept = snapshot_path(tmp_path).read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**12, before[1]))
+    try:
+        with pytest.raises(CheckpointError, match=r"could not be written(.|\n)*free space"):
+            train(run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert snapshot_path(tmp_path).read_bytes() == kept and not list(tmp_path.rglob("*.tmp"))
+    assert weights(train(run)) == weights(last_checkpoint(trained))
+
+
 def test_a_finetune_keeps_statistics_and_moves_last_on(trained, original, rollouts, tmp_path):
     convert([Source(original), Source(rollouts, ROLLOUT)], tmp_path / "merged")
     parent, out = last_checkpoint(trained), tmp_path / "run"
@@ -65,7 +84,7 @@ def test_a_finetune_keeps_statistics_and_moves_last_on(trained, original, rollou
     assert (first, second) == (step_checkpoint(out, 17), step_checkpoint(out, 22))
     assert last_checkpoint(out).resolve() == second.resolve()
     record = json.loads((second / "training.json").read_text())
-    assert record["total_steps"] == 22 and record["parent"] == str(first.resolve()) and record["rollout_share"] < 0.5
+    assert record["total_steps"] == 22 and record["parent"] == content_hash(first) and record["rollout_share"] < 0.5
     statistics = sorted(file.name for file in second.glob("policy_*.safetensors"))
     assert len(statistics) == 2
     assert all((second / name).read_bytes() == (parent / name).read_bytes() for name in statistics)

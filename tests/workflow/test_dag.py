@@ -1,5 +1,7 @@
 """What Snakemake plans: to any iteration, and after a change exactly what depends on it."""
 
+import re
+
 import pytest
 
 SMOKE = ("--configfile", "config/smoke.yaml")
@@ -120,3 +122,52 @@ AFTER_TRAINING = AFTER_ROLLOUTS | {
 )
 def test_a_changed_setting_reruns_what_depends_on_it_and_nothing_else(finished, change, jobs):
     assert finished.plan(*SMOKE, config=(change,)) == jobs
+
+
+def of(*rules, tasks="AB", iterations=()) -> set[str]:
+    """Names of jobs, as those of their logs: rule_task, or rule_task_iter<n>."""
+    ends = [f"_iter{n}" for n in iterations] or [""]
+    return {rule.format(task=task) + end for rule in rules for task in tasks for end in ends}
+
+
+FORWARD = {"collect_forward", "convert_forward_A", "train_A_forward_demos", "evaluate_A_forward_demos_iter0"}
+EVALUATIONS = of("evaluate_{task}", iterations=(0, 1, 2)) | of("evaluate_{task}_no_rollouts", iterations=(1, 2))
+EVALUATIONS |= {"evaluate_A_forward_demos_iter0"}
+BEFORE_TRAINING = {"collect", "reverse", "replay", "collect_forward", "convert_forward_A"}
+BEFORE_TRAINING |= of("inspect_{task}", "convert_{task}")
+ALL_JOBS = FORWARD | EVALUATIONS | BEFORE_TRAINING | of("train_{task}") | {"chains_iter2", "report"}
+ALL_JOBS |= of("merge_{task}", "finetune_{task}", "finetune_{task}_no_rollouts", "alternate", iterations=(1, 2))
+BEFORE_FINETUNE = FORWARD | BEFORE_TRAINING | of("train_{task}") | of("merge_{task}", "alternate", iterations=(1,))
+BEFORE_FINETUNE |= of("evaluate_{task}", iterations=(0,))
+ALONE_B = {"collect", "inspect_B", "convert_B", "train_B", "evaluate_B_iter0"}  # what reversal has no part in
+ALONE_B |= of("finetune_B_no_rollouts", "evaluate_B_no_rollouts", iterations=(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "jobs"),
+    [
+        ("dwell_steps: [7, 7]", "dwell_steps: [8, 8]", ALL_JOBS),
+        ("  lr: 0.001 ", "  lr: 0.002 ", ALL_JOBS - BEFORE_TRAINING),
+        ("max_share: 0.5", "max_share: 0.4", ALL_JOBS - BEFORE_FINETUNE),
+        ("distance_threshold: 0.03", "distance_threshold: 0.02", EVALUATIONS | {"report"}),
+        ("gripper_lead_steps: 4", "gripper_lead_steps: 5", ALL_JOBS - FORWARD - ALONE_B),
+        ("# Optimisation", "# Another word", set()),
+    ],
+)  # fmt: skip
+def test_an_edited_value_lists_exactly_the_jobs_that_depend_on_it(finished, old, new, jobs):
+    path = finished.folder / "config/config.yaml"
+    before = path.read_text()
+    assert before.count(old) == 1
+    try:
+        path.write_text(before.replace(old, new))
+        plan = finished("-n", *SMOKE).stdout
+    finally:
+        path.write_text(before)
+    assert set(re.findall(r"> runs/log_smoke/(\w+)\.log 2>&1", plan)) == jobs, plan
+
+
+def test_a_comment_in_a_rule_or_a_script_reruns_nothing(finished):
+    for path in ("rules/train.smk", "workflow/scripts/4_train_diffusion.py"):
+        with open(finished.folder / path, "a") as file:
+            file.write("# a remark\n")
+    assert finished.plan(*SMOKE) == {}

@@ -13,6 +13,7 @@ def _parser():
     parser.add_argument("--image_width", type=int, default=64, help="both cameras [px]")
     parser.add_argument("--image_height", type=int, default=64, help="both cameras [px]")
     parser.add_argument("--goal_xy", type=float, nargs=2, default=[0.5, 0.0], help="fixed goal [m]")
+    parser.add_argument("--resume", action="store_true", help="continue after the last finished batch of a killed run")
     parser.add_argument("--headless", action="store_true", help="run without a viewer")
     return parser
 
@@ -31,23 +32,28 @@ def main(args) -> None:
         args.settings,
         task={"goal_xy": args.goal_xy},
         sim={"image_width": args.image_width, "image_height": args.image_height},
+        demos={"num_episodes": args.num_episodes, "num_envs": args.num_envs},
     )
     meta = made_by(config, task=args.task, seed=args.seed, kind="demonstrations")
     images = config.demos.images
-    attempted = 0
     with (
-        EpisodeWriter(args.out, meta) as writer,
+        EpisodeWriter(args.out, meta | {"horizon": args.horizon}, resume=args.resume) as writer,
         simulation(config, args.num_envs, cameras=images, seed=args.seed, headless=args.headless) as (env, watch),
         tqdm(total=args.num_episodes, desc=f"expert, task {args.task}", unit="episode") as progress,
     ):
-        cell = Cell(env, watch, config)
-        for episode in demonstrate(cell, config, args.task, args.seed, images=images):
+        cell, attempted = Cell(env, watch, config), sum(writer.rewind())
+        progress.update(len(writer))
+        episodes = demonstrate(
+            cell, config, args.task, args.seed, images=images, first_batch=attempted // args.num_envs
+        )
+        while len(writer) < args.num_episodes:
+            episode = next(episodes)
             attempted += 1
             if episode.success and len(episode) <= args.horizon:
                 writer.add(episode)
                 progress.update()
-            if len(writer) == args.num_episodes:
-                break
+            if attempted % args.num_envs == 0:
+                writer.finish_batch(args.num_envs)
             give_up_after(attempted, len(writer))
         cell.close()
         writer.meta |= {"attempted": attempted, "successful": len(writer)}

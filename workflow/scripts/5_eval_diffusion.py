@@ -28,10 +28,15 @@ def main(args) -> None:
     from rev2fwd_il.evaluation import evaluate, film_outcomes, summary
     from rev2fwd_il.json_files import write_json
     from rev2fwd_il.learning.inference import load_policy
+    from rev2fwd_il.provenance import made_by
     from rev2fwd_il.sim.cell import Cell
     from rev2fwd_il.sim.launch import simulation
+    from rev2fwd_il.wandb_run import wandb_run
 
-    config = with_changes(args.settings, task={"distance_threshold": args.distance_threshold})
+    names = ("num_episodes", "num_envs", "horizon", "distance_threshold")
+    asked = with_changes(args.settings, evaluation={name: getattr(args, name) for name in names})
+    config = asked.with_leaves({"task.distance_threshold": args.distance_threshold})
+    record = made_by(asked, kind="evaluation", seed=args.seed, task=args.task, parents=[args.checkpoint])
     policy = load_policy(args.checkpoint, config.sim.device, config.policy.num_inference_steps, args.n_action_steps)
     num_envs = min(args.num_envs, args.num_episodes)
     films = config.evaluation.videos
@@ -46,7 +51,10 @@ def main(args) -> None:
         film_outcomes(cell, outcomes, Path(args.out_dir) / "videos", films)
         cell.close()
     result |= {"task": args.task, "checkpoint": args.checkpoint, "seed": args.seed, "horizon": args.horizon}
+    result["made_by"] = record
     write_json(Path(args.out_dir) / "metrics.json", result)
+    with wandb_run(config, "evaluate", Path(args.out_dir)) as run:
+        run.summarize(result)
     low, high = result["wilson_95"]
     print(
         f"task {args.task}: {result['successes']} of {result['num_episodes']} within {args.distance_threshold} m, "

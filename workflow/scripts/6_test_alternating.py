@@ -40,16 +40,18 @@ def main(args) -> None:
     from rev2fwd_il.rollout import run_attempts
     from rev2fwd_il.sim.cell import Cell
     from rev2fwd_il.sim.launch import simulation
+    from rev2fwd_il.wandb_run import wandb_run
 
     thresholds = {"height_threshold": args.height_threshold, "distance_threshold": args.distance_threshold}
-    config = with_changes(args.settings, task={**thresholds, "goal_xy": args.goal_xy})
+    chain = {"max_cycles": args.max_cycles, "num_envs": args.num_envs, "horizon": args.horizon}
+    config = with_changes(args.settings, task={**thresholds, "goal_xy": args.goal_xy}, rollout=chain)
     paths = {"A": args.policy_A, "B": args.policy_B}
     policies = {t: load_policy(p, config.sim.device, config.policy.num_inference_steps) for t, p in paths.items()}
     images = config.rollout.images
     cameras = images or any(policy.uses_images for policy in policies.values()) or not args.headless
     cameras = cameras or bool(args.out_film)
     chains = Chains(config, args.num_envs, args.max_cycles, args.seed)
-    metas = {t: made_by(config, task=t, seed=args.seed, kind="rollouts", parents=[paths[t]]) for t in paths}
+    metas = {t: made_by(config, task=t, seed=args.seed, kind="rollouts", parents=[*paths.values()]) for t in paths}
     with (
         EpisodeWriter(args.out_A, metas["A"]) as writer_a,
         EpisodeWriter(args.out_B, metas["B"]) as writer_b,
@@ -72,9 +74,11 @@ def main(args) -> None:
                     f"No rollout data collected: task {task} was never attempted", found=chains.metrics()["chains"][:4],
                     do="policy failed immediately: try reducing distance_threshold or check policy training",
                 )  # fmt: skip
-    metrics = chains.metrics() | vars(args)
+    metrics = chains.metrics() | vars(args) | {"made_by": metas["A"] | {"task": "A, B"}}
     if args.out_metrics:
         write_json(Path(args.out_metrics), metrics)
+    with wandb_run(config, "alternate", Path(args.out_metrics or args.out_A).parent) as run:
+        run.summarize(metrics)
     row = metrics["consecutive_success"]
     print(f"consecutive_success: mean {row['mean']:.2f}, median {row['median']}, max {row['max']}")
     for task in paths:

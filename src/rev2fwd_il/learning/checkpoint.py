@@ -9,13 +9,17 @@
 `preprocessors/` holds links to the processor files, which LeRobot's loader wants beside config.json.
 """
 
+import contextlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 
+from rev2fwd_il.atomic import put_in_place, remove, temporary_beside
 from rev2fwd_il.errors import CheckpointError
 from rev2fwd_il.learning.policy import WEIGHTS, PolicyBundle
 
@@ -62,21 +66,35 @@ def check_output(out: Path, steps: int, parent: Path | None = None) -> None:
 def write_checkpoint(out: Path, bundle: PolicyBundle, record: dict) -> Path:
     """Write the checkpoint of `record["total_steps"]` and point `last` to it; returns its pretrained_model folder."""
     target = step_checkpoint(out, record["total_steps"])
-    temporary = target.parent.with_name(f".{target.parent.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    folder = temporary / PRETRAINED
-    bundle.policy.save_pretrained(folder)
-    bundle.preprocessor.save_pretrained(folder)
-    bundle.postprocessor.save_pretrained(folder)
-    (folder / PREPROCESSORS).mkdir()
-    for file in sorted(folder.glob("policy_p*processor*")):
-        (folder / PREPROCESSORS / file.name).symlink_to(Path("..") / file.name)
-    (folder / TRAINING).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
-    if target.parent.exists():  # an unfinished one: `check_output` has seen to that
-        shutil.rmtree(target.parent)
-    os.replace(temporary, target.parent)
+    with _written_to(target.parent) as temporary:
+        folder = temporary / PRETRAINED
+        bundle.policy.save_pretrained(folder)
+        bundle.preprocessor.save_pretrained(folder)
+        bundle.postprocessor.save_pretrained(folder)
+        (folder / PREPROCESSORS).mkdir()
+        for file in sorted(folder.glob("policy_p*processor*")):
+            (folder / PREPROCESSORS / file.name).symlink_to(Path("..") / file.name)
+        (folder / TRAINING).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+        if target.parent.exists():  # an unfinished one: `check_output` has seen to that
+            shutil.rmtree(target.parent)
     _point_last_to(target.parent)
     return target
+
+
+@contextlib.contextmanager
+def _written_to(path: Path) -> Iterator[Path]:
+    """A temporary name that is renamed to `path`; raises CheckpointError where the disk does not take it."""
+    temporary = temporary_beside(path)
+    try:
+        yield temporary
+        put_in_place(temporary, path)
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch.save says RuntimeError for a full disk
+        raise CheckpointError(
+            f"{path}: could not be written", found=error,
+            do="free space or mend permissions, then start again: the last snapshot is continued",
+        ) from error  # fmt: skip
+    finally:
+        remove(temporary)
 
 
 def _point_last_to(folder: Path) -> None:
@@ -85,7 +103,7 @@ def _point_last_to(folder: Path) -> None:
         if is_finished(last / PRETRAINED):
             raise CheckpointError(f"{last}: is a folder with a checkpoint", expected="a link", do="move it away")
         shutil.rmtree(last)
-    link = last.with_name(f".{LAST}.{os.getpid()}.tmp")
+    link = temporary_beside(last)
     link.unlink(missing_ok=True)
     link.symlink_to(folder.name)
     os.replace(link, last)
@@ -99,9 +117,8 @@ def snapshot_path(out: Path) -> Path:
 def save_snapshot(path: Path, state: dict) -> None:
     """Write tensors and plain values, replacing the previous snapshot in one rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    with _written_to(path) as temporary:
+        torch.save(state, temporary)
 
 
 def load_snapshot(path: Path, settings: dict) -> dict:
@@ -116,7 +133,7 @@ def load_snapshot(path: Path, settings: dict) -> dict:
             f"{path}: belongs to a training with other settings",
             expected={key: settings[key] for key in differing},
             found={key: state["settings"].get(key) for key in differing},
-            do="repeat those settings, or leave out --resume to start anew",
+            do="repeat those settings; to start anew remove that file, or leave out --resume",
         )  # fmt: skip
     return state
 

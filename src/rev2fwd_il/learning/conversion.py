@@ -8,7 +8,6 @@ images are stored without loss, as PNG inside the Parquet files. The folder appe
 """
 
 import json
-import os
 import shutil
 import zipfile
 import zlib
@@ -20,12 +19,14 @@ import numpy as np
 from lerobot.datasets.dataset_metadata import LeRobotDatasetMetadata
 
 from rev2fwd_il import keys
+from rev2fwd_il.atomic import put_in_place, temporary_beside
+from rev2fwd_il.config import with_changes
 from rev2fwd_il.episodes import Episode, EpisodeDataset
 from rev2fwd_il.errors import DataError, EmptyRolloutError
 from rev2fwd_il.learning.frames import EpisodeTables, dataset_features
+from rev2fwd_il.provenance import SIDECAR, made_by
 
 ORIGINAL, ROLLOUT = "original", "rollout"
-SIDECAR = Path("meta/rev2fwd.json")
 DEFAULT_FPS = 30
 REPO_ID = "local/rev2fwd"
 NO_DATA_ADVICE = "the policy failed immediately: try reducing distance_threshold or check the policy's training"
@@ -56,14 +57,18 @@ def convert(
     _check_not_empty(counts)
     if images:
         _check_images(datasets)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(out)
     shutil.rmtree(temporary, ignore_errors=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
         _write(temporary, datasets, images, include_failures, exact)
+        config = with_changes([], policy={"images": images}, rollout={"include_failures": include_failures})
+        kind = "merged" if any(source.kind == ROLLOUT for source in sources) else "converted"
+        parents, task = [source.path for source in sources], datasets[0][1].meta.get("task")
         sidecar = {"sources": counts, "images": images, "include_failures": include_failures}
+        sidecar["made_by"] = made_by(config, kind=kind, seed=None, task=task, parents=parents)
         (temporary / SIDECAR).write_text(json.dumps(sidecar, indent=2) + "\n")
-        os.replace(temporary, out)
+        put_in_place(temporary, out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return sidecar
@@ -93,10 +98,11 @@ def check_sources(root: Path, sources: list[Source]) -> None:
 
 
 def fingerprint(path: Path) -> str:
-    """Digest of an NPZ from the checksums in its directory, without reading its arrays. Raises DataError."""
+    """Digest of an NPZ from the checksums of its arrays, without reading them; its meta does not count."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [f"{info.filename}:{info.CRC:08x}" for info in archive.infolist()]
+            names = [info for info in archive.infolist() if info.filename != f"{keys.META}.npy"]
+            members = [f"{info.filename}:{info.CRC:08x}" for info in names]
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable NPZ", found=error) from None
     return f"{zlib.crc32(' '.join(members).encode()):08x}"

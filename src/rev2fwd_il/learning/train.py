@@ -117,7 +117,8 @@ class _Loop:
         run, main = self.run, self.accelerator.is_main_process
         end = run.steps if run.stop_after is None else min(run.stop_after, run.steps)
         total, since = torch.zeros((), device=self.accelerator.device), self.step
-        with Progress(run.config, run.out, run.steps, self.step, enabled=main) as progress:
+        job = "finetune" if run.parent else "train"
+        with Progress(run.config, run.out, run.steps, self.step, job_type=job, enabled=main) as progress:
             while self.step < end:
                 total += self._take_step()
                 save = self.step % self.config.save_every == 0 and self.step < run.steps

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rev2fwd_il.config import Config
 from rev2fwd_il.learning.conversion import read_sidecar
+from rev2fwd_il.provenance import content_hash, made_by
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class TrainingRun:
             "seed": self.config.seed,
             "processes": processes,
             "data": [entry["fingerprint"] for entry in read_sidecar(self.dataset)["sources"]],
-            "parent": str(self.parent.resolve()) if self.parent else None,
+            "parent": content_hash(self.parent) if self.parent else None,
             "policy": self.config.policy.model_dump(mode="json"),
             "train": self.config.train.model_dump(mode="json", exclude=ignored),
             "max_share": self.config.rollout.max_share,
@@ -37,8 +38,17 @@ class TrainingRun:
 
     def record(self, processes: int, total_steps: int, **outcome) -> dict:
         """training.json: what made a checkpoint."""
+        steps, lr = ("train.finetune_steps", "train.finetune_lr") if self.parent else ("train.steps", "train.lr")
+        record = made_by(
+            self.config.with_leaves({steps: self.steps, lr: self.lr, "train.num_processes": processes}),
+            kind="finetuned" if self.parent else "trained",
+            seed=self.config.seed,
+            task=read_sidecar(self.dataset).get("made_by", {}).get("task"),
+            parents=[self.dataset, *([self.parent] if self.parent else [])],
+        )
         return {
             **self.settings(processes),
+            "made_by": record,
             "total_steps": total_steps,
             "data": read_sidecar(self.dataset)["sources"],
             "effective_batch_size": processes * self.config.train.batch_size,
