@@ -190,7 +190,7 @@ rule chains:
         distance_threshold=settings.task.distance_threshold,
         goal_xy=settings.task.goal_xy,
         seed=seeds.derive(settings.seed, "chains"),
-        settings=set_arguments("task", "sim", "plant", "policy"),
+        settings=set_arguments("task", "sim", "plant", "policy", "rollout.continue_after_failure"),
     conda:
         "../envs/work.yaml"
     shell:
@@ -199,5 +199,5 @@ rule chains:
             "--out_A {output.A} --out_B {output.B} --out_metrics {output.metrics} --out_film {output.film}",
             "--max_cycles {params.max_cycles} --num_envs {params.num_envs} --horizon {params.horizon}",
             "--height_threshold {params.height_threshold} --distance_threshold {params.distance_threshold}",
-            "--goal_xy {params.goal_xy} --seed {params.seed} --headless {params.settings:q}",
+            "--goal_xy {params.goal_xy} --seed {params.seed} --kind chains --headless {params.settings:q}",
         )

@@ -118,7 +118,7 @@ class PolicyConfig(Section):
     kernel_size: Count = 5
     diffusion_step_embed_dim: Count = 64
     num_train_timesteps: Count = 100
-    num_inference_steps: Count = Field(5, description="DDIM steps at inference")
+    num_inference_steps: Count = Field(2, description="DDIM steps at inference")
     noise_scheduler_type: Literal["DDPM", "DDIM"] = "DDIM"
     prediction_type: Literal["epsilon", "sample"] = Field(
         "sample",
@@ -140,16 +140,16 @@ class TrainConfig(Section):
     """Optimisation, at iteration 0 and in every finetune."""
 
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:N")
-    steps: Count = Field(2200, description="optimizer steps at iteration 0")
-    finetune_steps: Count = Field(700, description="further optimizer steps in each iteration")
-    batch_size: Count = 256
+    steps: Count = Field(5000, description="optimizer steps at iteration 0")
+    finetune_steps: Count = Field(1500, description="further optimizer steps in each iteration")
+    batch_size: Count = 128
     lr: Positive = Field(1e-3, description="peak learning rate at iteration 0 (cosine with warm-up)")
     finetune_lr: Positive = Field(5e-4, description="peak learning rate of each finetune, on a fresh schedule")
     warmup_steps: Count = 100
     weight_decay: Annotated[float, Field(ge=0)] = 1e-6
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = Field(0.995, description="of the weights; 0 switches it off")
     hand_noise: Annotated[float, Field(ge=0)] = Field(
-        0.006, description="the observed hand is shifted by this much, commands stay: teaches the way back [m]"
+        0.003, description="the observed hand is shifted by this much, commands stay: teaches the way back [m]"
     )
     hand_turn_noise: Annotated[float, Field(ge=0)] = Field(
         0.05, description="and turned about the vertical by this much [rad]"

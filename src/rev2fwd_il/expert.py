@@ -17,7 +17,7 @@ from rev2fwd_il.tasks import turned
 
 CONTROL_HZ = 30
 APPROACH_HEIGHT_M = (0.07, 0.15)
-CARRY_HEIGHT_M = (0.19, 0.27)
+CARRY_HEIGHT_M = (0.18, 0.32)
 TRANSFER_SPEED_M_S = (0.35, 0.65)
 VERTICAL_SPEED_M_S = (0.2, 0.35)
 TURN_SPEED_RAD_S = 2.0

@@ -43,6 +43,7 @@ SETTINGS = {
         *_CELL, "policy", "rollout.num_envs", "rollout.max_cycles", "rollout.horizon", "rollout.images",
         "rollout.continue_after_failure",
     ),
+    "chains": (*_CELL, "policy", "evaluation.chains", "evaluation.max_cycles", "evaluation.horizon"),
     "evaluation": (*_CELL, "policy", *_STARTS),
 }  # fmt: skip
 

@@ -20,6 +20,10 @@ def _parser():
     parser.add_argument("--distance_threshold", type=float, default=0.05, help="largest xy error that counts [m]")
     parser.add_argument("--goal_xy", type=float, nargs=2, default=[0.5, 0.0], help="fixed goal, the green marker [m]")
     parser.add_argument("--num_envs", type=int, default=1, help="chains side by side")
+    parser.add_argument(
+        "--kind", choices=["rollouts", "chains"], default="rollouts",
+        help="recorded: rollouts to learn from, or the long chains that test the last policies",
+    )  # fmt: skip
     parser.add_argument("--headless", action="store_true", help="run without a viewer")
     return parser
 
@@ -43,15 +47,17 @@ def main(args) -> None:
     from rev2fwd_il.wandb_run import wandb_run
 
     thresholds = {"height_threshold": args.height_threshold, "distance_threshold": args.distance_threshold}
-    chain = {"max_cycles": args.max_cycles, "num_envs": args.num_envs, "horizon": args.horizon}
-    config = with_changes(args.settings, task={**thresholds, "goal_xy": args.goal_xy}, rollout=chain)
+    test = {"max_cycles": args.max_cycles, "horizon": args.horizon}
+    test = {"rollout": test | {"num_envs": args.num_envs}, "evaluation": test | {"chains": args.num_envs}}
+    section = "evaluation" if args.kind == "chains" else "rollout"
+    config = with_changes(args.settings, task={**thresholds, "goal_xy": args.goal_xy}, **{section: test[section]})
     paths = {"A": args.policy_A, "B": args.policy_B}
     policies = {t: load_policy(p, config.sim.device, config.policy.num_inference_steps) for t, p in paths.items()}
     images = config.rollout.images
     cameras = images or any(policy.uses_images for policy in policies.values()) or not args.headless
     cameras = cameras or bool(args.out_film)
     chains = Chains(config, args.num_envs, args.max_cycles, args.seed)
-    metas = {t: made_by(config, task=t, seed=args.seed, kind="rollouts", parents=[*paths.values()]) for t in paths}
+    metas = {t: made_by(config, task=t, seed=args.seed, kind=args.kind, parents=[*paths.values()]) for t in paths}
     with (
         EpisodeWriter(args.out_A, metas["A"]) as writer_a,
         EpisodeWriter(args.out_B, metas["B"]) as writer_b,
