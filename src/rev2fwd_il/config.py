@@ -149,7 +149,7 @@ class TrainConfig(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-6
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = Field(0.995, description="of the weights; 0 switches it off")
     hand_noise: Annotated[float, Field(ge=0)] = Field(
-        0.003, description="the observed hand is shifted by this much, commands stay: teaches the way back [m]"
+        0.005, description="the observed hand is shifted by this much near the table, commands stay: the way back [m]"
     )
     hand_turn_noise: Annotated[float, Field(ge=0)] = Field(
         0.05, description="and turned about the vertical by this much [rad]"
@@ -205,7 +205,7 @@ class Config(Section):
 
     name: str = Field("circle", pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$", description="experiment; part of every path")
     seed: Seed = Field(0, description="every random number of the run derives from it")
-    iterations: Annotated[int, Field(ge=0)] = Field(3, description="test-collect-finetune iterations N")
+    iterations: Annotated[int, Field(ge=0)] = Field(2, description="test-collect-finetune iterations N")
     arms: tuple[Arm, ...] = Field(
         ("dagger",),
         description="dagger: the method; no_rollouts: as many steps on the demonstrations alone; forward_demos: task A "

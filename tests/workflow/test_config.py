@@ -46,7 +46,7 @@ def test_overrides_of_one_leaf():
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("bogus=3", "bogus = 3: unknown key; allowed here: demos, evaluation"),
+        ("bogus=3", "bogus = 3: unknown key; allowed here: arms, demos, evaluation"),
         ("rollout={maxcycles: 3}", "rollout.maxcycles = '3': unknown key; allowed here: continue_after_failure"),
         ("iterations=-1", "iterations = -1: Input should be greater than or equal to 0"),
         ("iterations=many", "iterations = 'many': Input should be a valid integer"),

@@ -2,7 +2,8 @@
 
 A policy that has only seen hands on the path does not know what to do beside it, and its own small errors add up until
 it stands still over the table. Shifting and turning the observed hand while keeping the commanded poses shows it the
-way back. A held object moves along with the hand.
+way back. A held object moves along with the hand. High above the table, where a hand may be farther off, it is shifted
+by more: a cube carried to 1 cm beside its target still has to be lowered, not lifted.
 """
 
 import torch
@@ -12,16 +13,18 @@ from rev2fwd_il import features, keys
 from rev2fwd_il.tasks import turned
 
 HOLDING_WIDTH_M, HOLDING_DISTANCE_M = 0.06, 0.035
+LOW_M, HIGHEST_FACTOR = 0.04, 3.0  # offsets grow in proportion to the hand's height, from here on and up to so much
 
 
 def shift_hands(windows: dict[str, Tensor], sigma_m: float, sigma_rad: float = 0.0) -> dict[str, Tensor]:
     """Windows with each hand moved by a normal offset, the same in its whole history.
 
-    `sigma_m` in x, y and z, `sigma_rad` about the vertical through the hand. `windows`: observation.state
+    `sigma_m` in x, y and z close to the table, `sigma_rad` about the vertical through the hand. `windows`: observation.state
     (B, n_obs_steps, 8), observation.environment_state (B, n_obs_steps, 21). Uses torch's global generator.
     """
     state, around = windows[keys.OBS_STATE], windows.get(keys.OBS_ENVIRONMENT_STATE)
-    offset = sigma_m * torch.randn(len(state), 1, 3)
+    height = (state[:, -1:, 2:3] / LOW_M).clamp(1, HIGHEST_FACTOR)
+    offset = sigma_m * height * torch.randn(len(state), 1, 3)
     turns = turned((sigma_rad * torch.randn(len(state))).numpy())
     turn = torch.from_numpy(features.right_products(turns)).float()  # (B, 4, 4), of hands that point down
     shifted = state.clone()
