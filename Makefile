@@ -54,7 +54,7 @@ test-browser: setup
 # Without its dependencies: its loader needs none beyond ours, and one of them has to be compiled.
 test-robomimic: setup
 	$$(envs/setup.sh --uv) pip install --quiet --no-deps --python $(WORK)/python --target .cache/robomimic robomimic==0.3.0
-	PYTHONPATH=.cache/robomimic $(WORK)/pytest tests/exchange/test_other_readers.py -k robomimic
+	PYTHONPATH=.cache/robomimic $(WORK)/pytest tests/opt_in
 
 test-slurm: setup
 	REV2FWD_SLURM=$(SLURM) $(WORK)/pytest tests/slurm

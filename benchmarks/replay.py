@@ -4,6 +4,7 @@
     .venv/bin/python benchmarks/replay.py --episodes 200 --only ours   # the claim, on seeds unused in development
 
 Each variant runs in a process of its own: demonstrate B, replay B from its own commands, reverse, replay the reversal.
+What succeeded is replayed again in another process.
 """
 
 import argparse
@@ -31,8 +32,11 @@ VARIANTS = {
 TOLERANCE_M = 0.03
 
 
-def measure(settings: list[str], episodes: int, num_envs: int, seed: int) -> dict:
-    """Demonstrate, replay forward and reversed; rates, residuals and final error [mm], seconds for 100 replays."""
+def measure(settings: list[str], episodes: int, num_envs: int, seed: int, kept: Path) -> dict:
+    """Demonstrate, replay forward and reversed; rates, residuals and final error [mm], seconds for 100 replays.
+
+    Writes the reversed trajectories that succeed to `kept`.
+    """
     import time
     from itertools import islice
 
@@ -57,8 +61,40 @@ def measure(settings: list[str], episodes: int, num_envs: int, seed: int) -> dic
             reversed_ = summary(list(replay(cell, config, backwards)))
             out["seconds_per_100"] = 100 * (time.perf_counter() - started) / len(backwards)
             out |= {"forward": _short(forward), "reversed": _short(reversed_)}
+            _keep(kept, [episode for episode, ok in zip(backwards, _successes(reversed_), strict=True) if ok], config)
         cell.close()
     return out
+
+
+def measure_again(settings: list[str], kept: Path, num_envs: int, seed: int) -> list[int]:
+    """Replay the kept trajectories: [succeeded, attempted]."""
+    from rev2fwd_il.config import with_changes
+    from rev2fwd_il.episodes import EpisodeDataset
+    from rev2fwd_il.replay import replay
+    from rev2fwd_il.sim.cell import Cell
+    from rev2fwd_il.sim.launch import simulation
+
+    config = with_changes(settings, task={"distance_threshold": TOLERANCE_M})
+    with simulation(config, num_envs, seed=seed) as (env, watch):
+        cell = Cell(env, watch, config)
+        verdicts = list(replay(cell, config, EpisodeDataset(kept)))
+        cell.close()
+    return [sum(verdict.success for verdict in verdicts), len(verdicts)]
+
+
+def _successes(result: dict) -> list[bool]:
+    return [episode["success"] for episode in result["episodes"]]
+
+
+def _keep(path: Path, episodes: list, config) -> None:
+    from rev2fwd_il.episodes import EpisodeWriter
+    from rev2fwd_il.provenance import made_by
+
+    path.unlink(missing_ok=True)
+    if episodes:
+        with EpisodeWriter(path, made_by(config, kind="reversed", seed=None, task="A")) as writer:
+            for episode in episodes:
+                writer.add(episode)
 
 
 def _short(result: dict) -> dict:
@@ -73,13 +109,13 @@ def row(name: str, result: dict) -> str:
     """One line of the Markdown table."""
     expert = f"{result['expert'][0]}/{result['expert'][1]}"
     if "reversed" not in result:
-        return f"| {name} | {expert} | – | – | – | – | – |"
+        return f"| {name} | {expert} | – | – | – | – | – | – |"
     forward, backwards = result["forward"], result["reversed"]
     residual = " / ".join(f"{backwards[f'tracking_error_{kind}']:.1f}" for kind in ("mean", "p99", "max"))
-    error = backwards["final_error_median"]
+    error, again = backwards["final_error_median"], "/".join(map(str, result.get("again", "–")))
     return (
         f"| {name} | {expert} | {forward['succeeded']}/{forward['attempted']} "
-        f"| {backwards['succeeded']}/{backwards['attempted']} | {residual} "
+        f"| {backwards['succeeded']}/{backwards['attempted']} | {again} | {residual} "
         f"| {'–' if error is None else f'{error:.1f}'} | {result['seconds_per_100']:.0f} |"
     )
 
@@ -92,12 +128,16 @@ def main() -> None:
     parser.add_argument("--only", choices=VARIANTS, nargs="*", default=list(VARIANTS))
     parser.add_argument("--out", type=Path, default=Path("runs/benchmark_replay.json"))
     parser.add_argument("--one", help=argparse.SUPPRESS)  # a single variant, in this process
+    parser.add_argument("--again", action="store_true", help=argparse.SUPPRESS)  # only replay what it has kept
     args = parser.parse_args()
+    kept = args.out.with_suffix(".npz")
     if args.one:
-        args.out.write_text(json.dumps(measure(VARIANTS[args.one], args.episodes, args.num_envs, args.seed)))
+        again = args.again and measure_again(VARIANTS[args.one], kept, args.num_envs, args.seed)
+        result = again or measure(VARIANTS[args.one], args.episodes, args.num_envs, args.seed, kept)
+        args.out.write_text(json.dumps(result))
         return
-    print("| variant | expert | forward replay | reversed replay | residual mean / p99 / max [mm] "
-          "| median final error [mm] | s / 100 replays |\n|---|---|---|---|---|---|---|", flush=True)  # fmt: skip
+    print("| variant | expert | forward replay | reversed replay | kept, again | residual mean / p99 / max [mm] "
+          "| median final error [mm] | s / 100 replays |\n|---|---|---|---|---|---|---|---|", flush=True)  # fmt: skip
     results = {}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     for name in args.only:
@@ -109,6 +149,10 @@ def main() -> None:
             print(f"| {name} | stopped: {finished.stderr.strip().splitlines()[-1][:120]} | | | | | |", flush=True)
             continue
         results[name] = json.loads(part.read_text())
+        if part.with_suffix(".npz").exists():
+            subprocess.run([*command, "--again"], check=True, capture_output=True)
+            results[name]["again"] = json.loads(part.read_text())
+            part.with_suffix(".npz").unlink()
         part.unlink()
         print(row(name, results[name]), flush=True)
     args.out.write_text(json.dumps(results, indent=1))

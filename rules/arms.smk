@@ -14,6 +14,7 @@ use rule finetune as finetune_without_rollouts with:
         "runs/log_{name}/finetune_{task}_no_rollouts_iter{n}.log",
     benchmark:
         "runs/benchmark_{name}/finetune_{task}_no_rollouts_iter{n}.tsv"
+    priority: EVALUATE
     params:
         rollouts=[],
 
@@ -27,6 +28,7 @@ use rule collect as collect_forward with:
         "runs/log_{name}/collect_forward.log",
     benchmark:
         "runs/benchmark_{name}/collect_forward.tsv"
+    priority: EVALUATE
     params:
         task="A",
 
@@ -42,6 +44,7 @@ use rule convert as convert_forward with:
         "runs/log_{name}/convert_forward_{task}.log",
     benchmark:
         "runs/benchmark_{name}/convert_forward_{task}.tsv"
+    priority: EVALUATE
 
 
 use rule train as train_on_forward_demonstrations with:
@@ -56,3 +59,4 @@ use rule train as train_on_forward_demonstrations with:
         "runs/log_{name}/train_{task}_forward_demos.log",
     benchmark:
         "runs/benchmark_{name}/train_{task}_forward_demos.tsv"
+    priority: EVALUATE

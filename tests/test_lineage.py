@@ -44,7 +44,6 @@ def test_every_setting_that_changes_a_result_is_in_the_record_of_some_artifact()
     sections = {name: values for name, values in Config().model_dump().items() if isinstance(values, dict)}
     every = {f"{section}.{key}" for section, values in sections.items() for key in values}
     by_parents = {"rollout.reversed_rollouts"}  # shows in what a merged dataset was made from
-    by_parents |= {"evaluation.chains", "evaluation.max_cycles"}  # recorded as the num_envs and max_cycles of a rollout
     bookkeeping = {"train.save_every", *(f"wandb.{key}" for key in sections["wandb"])}
     assert every - recorded == by_parents | bookkeeping
     assert "train.steps" in relevant_settings(Config(), "trained")

@@ -19,7 +19,6 @@ from rev2fwd_il.inspection import inspect
 from rev2fwd_il.report import write_report
 
 BROWSER = shutil.which(os.environ.get("REV2FWD_BROWSER", ""))
-pytestmark = pytest.mark.skipif(not BROWSER, reason="opt-in: make test-browser")
 OFFLINE = ["--host-resolver-rules=MAP * ~NOTFOUND", "--disable-background-networking", "--disable-component-update"]
 # Runs in a copy of the page, after its own content; the page itself has no script.
 PROBE = """

@@ -1,6 +1,5 @@
 """The exported files, read by those they were exported for."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -67,28 +66,6 @@ def test_what_isaac_labs_handler_wrote_is_read(tmp_path):
     convert(tmp_path / "x.hdf5", tmp_path / "x.npz", "npz", task="B")
     (read,) = EpisodeDataset(tmp_path / "x.npz")
     assert np.array_equal(read.action, episode.action) and np.array_equal(read.obj_pose, episode.obj_pose)
-
-
-@pytest.mark.skipif(not importlib.util.find_spec("robomimic"), reason="opt-in: make test-robomimic")
-def test_robomimics_loader_reads_it(pictures, tmp_path):
-    import robomimic.utils.obs_utils as obs_utils
-    from robomimic.utils.dataset import SequenceDataset
-
-    convert(pictures, tmp_path / "x.hdf5", "robomimic")
-    low_dim, rgb = ["ee_pose", "obj_pose", "gripper_width", "target_xy"], ["images", "wrist_images"]
-    obs_utils.initialize_obs_utils_with_obs_specs({"obs": {"low_dim": low_dim, "rgb": rgb}})
-    settings = {"frame_stack": 2, "seq_length": 8, "load_next_obs": False, "hdf5_use_swmr": True}
-    for mask, demos in ((None, [0, 1, 2]), ("success", [0, 2])):
-        loaded = SequenceDataset(
-            str(tmp_path / "x.hdf5"), low_dim + rgb, ("actions", "rewards", "dones"), filter_by_attribute=mask,
-            **settings,
-        )  # fmt: skip
-        episodes = [EpisodeDataset(pictures)[index] for index in demos]
-        assert len(loaded) == sum(map(len, episodes)) and loaded.n_demos == len(demos)
-        item = loaded[len(episodes[0]) + 10]
-        assert np.array_equal(item["actions"][1:], episodes[1].action[10:18])
-        assert np.array_equal(item["obs"]["ee_pose"][1:], episodes[1].ee_pose[10:18])
-        assert np.array_equal(item["obs"]["images"][1], episodes[1].images[10])
 
 
 def lerobot(*args, timeout_s=900):

@@ -19,8 +19,9 @@ LOW_M, HIGHEST_FACTOR = 0.04, 3.0  # offsets grow in proportion to the hand's he
 def shift_hands(windows: dict[str, Tensor], sigma_m: float, sigma_rad: float = 0.0) -> dict[str, Tensor]:
     """Windows with each hand moved by a normal offset, the same in its whole history.
 
-    `sigma_m` in x, y and z close to the table, `sigma_rad` about the vertical through the hand. `windows`: observation.state
-    (B, n_obs_steps, 8), observation.environment_state (B, n_obs_steps, 21). Uses torch's global generator.
+    `sigma_m` in x, y and z close to the table, `sigma_rad` about the vertical through the hand. `windows`:
+    observation.state (B, n_obs_steps, 8), observation.environment_state (B, n_obs_steps, 21). Uses torch's global
+    generator.
     """
     state, around = windows[keys.OBS_STATE], windows.get(keys.OBS_ENVIRONMENT_STATE)
     height = (state[:, -1:, 2:3] / LOW_M).clamp(1, HIGHEST_FACTOR)
