@@ -14,7 +14,7 @@ from rev2fwd_il import keys
 from rev2fwd_il.errors import CheckpointError, ConfigError
 from rev2fwd_il.learning.checkpoint import last_checkpoint
 from rev2fwd_il.learning.inference import ChunkPolicy, load_policy
-from rev2fwd_il.learning.normalization import MIN_HALF_RANGE, MIN_HALF_RANGE_QUATERNION, make_stats
+from rev2fwd_il.learning.normalization import ACTION_UNIT, MIN_HALF_RANGE, MIN_HALF_RANGE_QUATERNION, make_stats
 from rev2fwd_il.learning.policy import check_fits, load_bundle, make_policy, observation_keys, preprocess
 from rev2fwd_il.learning.windows import ACTION_IS_PAD, cut_windows, load_frames
 
@@ -35,13 +35,18 @@ def windows(store, bundle, anchors=range(0, 600, 50)):
 
 
 @pytest.mark.parametrize("relative", [True, False])
-def test_every_feature_is_normalised_into_the_unit_range(store, relative):
+def test_observations_are_normalised_into_the_unit_range_and_actions_into_their_units(store, relative):
     bundle, _ = build(store, relative_action=relative)
     batch = preprocess(bundle.preprocessor, windows(store, bundle, range(len(store))))
     inside = batch[keys.ACTION][~batch[ACTION_IS_PAD]]
-    for key, value in {**{k: batch[k] for k in bundle.config.input_features}, keys.ACTION: inside}.items():
-        assert value.abs().max() <= 1 + 1e-5, key
-    assert inside[:, :3].abs().amax(0).min() > 0.99  # the statistics are those of the relative windows
+    for key in bundle.config.input_features:
+        assert batch[key].abs().max() <= 1 + 1e-5, key
+    raw = windows(store, bundle, range(len(store)))
+    moves = raw[keys.ACTION][..., :3] - relative * raw[keys.OBS_STATE][:, -1:, :3]
+    half_range = (moves[~raw[ACTION_IS_PAD]].amax(0) - moves[~raw[ACTION_IS_PAD]].amin(0)) / 2
+    torch.testing.assert_close(inside[:, :3].amax(0), half_range / ACTION_UNIT["x"], atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(inside[:, :3].amin(0), -half_range / ACTION_UNIT["x"], atol=1e-3, rtol=1e-3)
+    assert inside[:, 7].abs().max() == pytest.approx(1 / ACTION_UNIT["gripper"])
 
 
 def test_a_dimension_that_hardly_varies_is_not_blown_up(store):
