@@ -8,6 +8,7 @@ from rev2fwd_il.keys import TASKS
 
 PYTHON = os.environ.get("REV2FWD_PYTHON", ".venv/bin/python")
 WEIGHTS = "checkpoints/checkpoints/last/pretrained_model/model.safetensors"
+NEW_DATA = ["rollout", "replayed"] if settings.rollout.reversed_rollouts else ["rollout"]
 FINISH, EVALUATE = 10, 0  # priorities: what the next iteration waits for goes before what only the report waits for
 
 
@@ -40,6 +41,13 @@ def rollout_of_other_task(wildcards):
     """Input function: read backwards, a rollout of one task is a candidate demonstration of the other."""
     other = "B" if wildcards.task == "A" else "A"
     return f"data/rollout_{other}_{wildcards.name}_iter{wildcards.n}.npz"
+
+
+def rollouts_so_far(wildcards):
+    """Bash writes the numbers out. Only the newest is an input: it descends from all earlier ones through the policies,
+    and naming them all would make the plan grow with the square of the iterations."""
+    numbers = f"{{1..{wildcards.n}}}"
+    return [f"data/{kind}_{wildcards.task}_{wildcards.name}_iter{numbers}.npz" for kind in NEW_DATA]
 
 
 def set_arguments(*names):

@@ -6,15 +6,7 @@ TRAINING = [
     *(f"train.{key}" for key in TRAIN_KEYS),
 ]
 MERGE = ["rollout.include_failures", "rollout.reversed_rollouts"]
-NEW_DATA = ["rollout", "replayed"] if settings.rollout.reversed_rollouts else ["rollout"]
 SEES_OBJECT = flag("include_obj_pose", settings.policy.include_obj_pose)
-
-
-def rollouts_so_far(wildcards):
-    """Bash writes the numbers out. Only the newest is an input: it descends from all earlier ones through the policies,
-    and naming them all would make the plan grow with the square of the iterations."""
-    numbers = f"{{1..{wildcards.n}}}"
-    return [f"data/{kind}_{wildcards.task}_{wildcards.name}_iter{numbers}.npz" for kind in NEW_DATA]
 
 
 rule convert:

@@ -49,8 +49,10 @@ class TestSmoke:
     def test_the_report_has_every_iteration(self, smoke):
         report = smoke.folder / "runs/report_smoke"
         with open(report / "metrics.csv", newline="") as file:
-            rows = {(row["task"], row["iteration"]) for row in csv.DictReader(file)}
-        assert rows == {(task, str(n)) for task in TASKS for n in range(3)}
+            rows = {(row["arm"], row["task"], row["iteration"]) for row in csv.DictReader(file)}
+        expected = {("dagger", task, str(n)) for task in TASKS for n in range(3)}
+        expected |= {("no_rollouts", task, str(n)) for task in TASKS for n in (1, 2)}
+        assert rows == expected | {("forward_demos", "A", "0")}
         assert "<html" in (report / "index.html").read_text()
         assert (report / "success_curve.png").read_bytes().startswith(b"\x89PNG")
         assert (report / "snakemake_report.html").stat().st_size > 1e5
