@@ -205,7 +205,7 @@ class Config(Section):
 
     name: str = Field("circle", pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$", description="experiment; part of every path")
     seed: Seed = Field(0, description="every random number of the run derives from it")
-    iterations: Annotated[int, Field(ge=0)] = Field(2, description="test-collect-finetune iterations N")
+    iterations: Annotated[int, Field(ge=0)] = Field(1, description="test-collect-finetune iterations N")
     arms: tuple[Arm, ...] = Field(
         ("dagger",),
         description="dagger: the method; no_rollouts: as many steps on the demonstrations alone; forward_demos: task A "

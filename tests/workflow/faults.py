@@ -65,6 +65,8 @@ class FaultyRun:
             before = finished_files(self.workflow.folder)
             snakemake = self._start()
             kind = TARGETS[done % len(TARGETS)] if done < kills else None
+            if kind:
+                self._await_a_job(snakemake)
             try:
                 status = snakemake.wait(self.rng.uniform(*self.pause_s) if kind else None)
             except subprocess.TimeoutExpired:
@@ -93,7 +95,7 @@ class FaultyRun:
     def _kill(self, snakemake: subprocess.Popen, kind: str) -> bool:
         """False where there was nothing to kill."""
         if kind == "job":
-            jobs = [p for p in processes.descendants(snakemake.pid) if any("workflow/scripts" in w for w in p.command)]
+            jobs = self._jobs(snakemake)
             if not jobs:
                 snakemake.terminate()
                 return False
@@ -108,6 +110,15 @@ class FaultyRun:
         self.log.append(f"{time.strftime('%X')} killed {kind}: {victim}")
         print(self.log[-1], flush=True)
         return True
+
+    @staticmethod
+    def _jobs(snakemake: subprocess.Popen) -> list:
+        return [p for p in processes.descendants(snakemake.pid) if any("workflow/scripts" in w for w in p.command)]
+
+    def _await_a_job(self, snakemake: subprocess.Popen) -> None:
+        """Planning takes as long as the machine is busy; what is worth killing begins with the first job."""
+        while snakemake.poll() is None and not self._jobs(snakemake):
+            time.sleep(0.1)
 
     def _await_end_of_jobs(self, seconds: float = 60) -> None:
         """Jobs end with their Snakemake, soon."""

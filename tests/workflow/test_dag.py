@@ -42,7 +42,7 @@ def test_the_other_arms_start_from_the_first_policies_of_the_method(planner):
 
 
 def test_the_slurm_profile_plans_the_same_jobs(planner):
-    assert planner.plan("--workflow-profile", "profiles/slurm") == full_plan(2)
+    assert planner.plan("--workflow-profile", "profiles/slurm") == full_plan(1)
 
 
 def test_iteration_n_starts_from_the_checkpoint_of_iteration_n_minus_1(planner):

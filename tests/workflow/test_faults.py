@@ -25,7 +25,7 @@ SMALL = (
 )
 POLICY = "runs/diffusion_B_smoke/iter0/checkpoints/checkpoints/last/pretrained_model/model.safetensors"
 WORK = ["--configfile", "config/smoke.yaml", *([] if WHOLE else ["--config", *SMALL, "--", POLICY])]
-PAUSE_S = (5, 60) if WHOLE else (8, 20) if COLLECTED else (5, 12)
+PAUSE_S = (1, 60) if WHOLE else (4, 16) if COLLECTED else (1, 8)  # after the first job has begun
 
 
 def new_workflow(folder: Path) -> Workflow:
