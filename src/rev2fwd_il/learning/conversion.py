@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from lerobot.datasets.dataset_metadata import LeRobotDatasetMetadata
+from lerobot.datasets.utils import STATS_PATH
 
 from rev2fwd_il import keys
 from rev2fwd_il.atomic import put_in_place, temporary_beside
@@ -157,6 +158,8 @@ def _write(
     with EpisodeTables(meta) as tables:
         for task, episode in _episodes(datasets, include_failures):
             tables.add(episode, task)
+    stats = root / STATS_PATH  # LeRobot walks a set of names: another order in each process
+    stats.write_text(json.dumps(json.loads(stats.read_text()), indent=4, sort_keys=True) + "\n")
 
 
 def _episodes(datasets: list[tuple[Source, EpisodeDataset]], include_failures: bool) -> Iterator[tuple[str, Episode]]:
