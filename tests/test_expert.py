@@ -31,6 +31,15 @@ def test_it_goes_from_start_over_pick_and_place_to_end(plan):
     assert commands[closing:opening, 2].max() > 0.17  # above the height that counts as lifted, with the object
 
 
+def test_it_carries_level(plan):
+    commands = plan[2]
+    closing, opening = np.flatnonzero(np.diff(commands[:, 7])) + 1
+    sideways = np.flatnonzero(np.linalg.norm(np.diff(commands[:, :2], axis=0), axis=1) > 5e-3)
+    sideways = sideways[(sideways > closing) & (sideways < opening)]
+    on_the_way = sideways[len(sideways) // 3 : -(len(sideways) // 3)]
+    assert len(on_the_way) and np.ptp(commands[on_the_way, 2]) < 2e-3  # less a corner
+
+
 def test_it_waits_equally_long_before_and_after_each_gripper_event(plan):
     commands = plan[2]
     still = np.linalg.norm(np.diff(commands[:, :3], axis=0), axis=1) < 1e-4

@@ -38,7 +38,7 @@ def test_a_cube_on_another_face_is_the_same_cube():
     tipped = upright.copy()
     on_its_side = Rotation.from_quat(upright[3:], scalar_first=True) * Rotation.from_euler("y", 90, degrees=True)
     tipped[3:] = on_its_side.as_quat(scalar_first=True)
-    first, second = (features.environment_state(hand, cube, np.array([0.4, 0.2])) for cube in (upright, tipped))
+    first, second = (features.environment_state(hand, cube, 0.04, np.array([0.4, 0.2])) for cube in (upright, tipped))
     np.testing.assert_allclose(first, second, atol=1e-6)
 
 
@@ -49,6 +49,18 @@ def test_the_turn_is_what_the_hand_has_to_make():
 
 
 def test_names_and_widths_agree():
-    around = features.environment_state(np.zeros((3, 7)) + 0.5, np.zeros((3, 7)) + 0.5, np.zeros(2))
+    around = features.environment_state(np.zeros((3, 7)) + 0.5, np.zeros((3, 7)) + 0.5, np.zeros(3), np.zeros(2))
     assert around.shape == (3, len(features.ENVIRONMENT_STATE_NAMES)) and around.dtype == np.float32
-    assert np.abs(around[:, -7:]).max() <= 1
+    assert np.abs(around[:, -14:]).max() <= 1
+
+
+def test_held_means_closed_on_the_object():
+    hand = np.tile(np.concatenate([[0.5, 0, 0.1], turned(0.0)]), (4, 1))
+    cube = hand + np.array([0, 0, 0.01, 0, 0, 0, 0])
+    cube[1, 0] += 0.1  # closed elsewhere
+    width = np.array([0.04, 0.04, 0.08, 0.0575])
+    np.testing.assert_allclose(features.held(hand, cube, width), [1, 0, 0, 0.5], atol=1e-6)
+    around = features.environment_state(hand, cube, width, cube[:, :2] + [0.03, 0.04])
+    at = features.ENVIRONMENT_STATE_NAMES.index
+    np.testing.assert_allclose(around[:, at("held_apart")], [1, 0, 0, 0.5], atol=1e-6)
+    np.testing.assert_allclose(around[:, at("target_apart_far")], 0.25, atol=1e-6)

@@ -113,7 +113,7 @@ class PolicyConfig(Section):
     images: bool = Field(False, description="both cameras as observations")
     n_obs_steps: Count = Field(2, description="observation frames the policy sees")
     horizon: Count = Field(16, description="action steps the policy predicts")
-    n_action_steps: Count = Field(8, description="action steps executed before re-planning")
+    n_action_steps: Count = Field(12, description="action steps executed before re-planning")
     down_dims: tuple[int, ...] = Field((64, 128), description="channels of the U-Net's levels")
     kernel_size: Count = 5
     diffusion_step_embed_dim: Count = 64
@@ -140,7 +140,7 @@ class TrainConfig(Section):
     """Optimisation, at iteration 0 and in every finetune."""
 
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:N")
-    steps: Count = Field(5000, description="optimizer steps at iteration 0")
+    steps: Count = Field(4000, description="optimizer steps at iteration 0")
     finetune_steps: Count = Field(1500, description="further optimizer steps in each iteration")
     batch_size: Count = 128
     lr: Positive = Field(1e-3, description="peak learning rate at iteration 0 (cosine with warm-up)")

@@ -92,7 +92,8 @@ class Controller:
 
     def _remember(self, active: list[int], observation: Observation, pictures) -> None:
         state = features.state(observation.ee_pose, observation.gripper_width)
-        around = features.environment_state(observation.ee_pose, observation.obj_pose, self._targets)
+        seen = observation.ee_pose, observation.obj_pose, observation.gripper_width
+        around = features.environment_state(*seen, self._targets)
         for env in active:
             frame = {keys.OBS_STATE: state[env], keys.OBS_ENVIRONMENT_STATE: around[env]}
             if pictures is not None:

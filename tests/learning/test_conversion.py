@@ -20,7 +20,9 @@ def record_with_lerobot(npz: EpisodeDataset, root, images: bool) -> LeRobotDatas
     for index in np.flatnonzero(npz.success):
         episode = npz[int(index)]
         state = features.state(episode.ee_pose, episode.gripper_width)
-        environment = features.environment_state(episode.ee_pose, episode.obj_pose, episode.target_xy)
+        environment = features.environment_state(
+            episode.ee_pose, episode.obj_pose, episode.gripper_width, episode.target_xy
+        )
         for t in range(len(episode)):
             frame = {keys.OBS_STATE: state[t], keys.OBS_ENVIRONMENT_STATE: environment[t]}
             frame |= {keys.ACTION: episode.action[t], "task": keys.TASK_TEXT[keys.TASK_B]}

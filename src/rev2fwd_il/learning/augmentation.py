@@ -2,8 +2,10 @@
 
 A policy that has only seen hands on the path does not know what to do beside it, and its own small errors add up until
 it stands still over the table. Shifting and turning the observed hand while keeping the commanded poses shows it the
-way back. A held object moves along with the hand. High above the table, where a hand may be farther off, it is shifted
-by more: a cube carried to 1 cm beside its target still has to be lowered, not lifted.
+way back. A held object moves along with the hand. Above the table a hand is shifted by less: there no path is the one to
+go back to, demonstrations differ by more than a policy errs, and a shift is no more than noise in what it learns to do.
+Heights stay: how far a lift has come is seen by nothing else, and a hand that has just lifted off would be told to go
+back and wait with the hands that have not.
 """
 
 import torch
@@ -13,20 +15,21 @@ from rev2fwd_il import features, keys
 from rev2fwd_il.tasks import turned
 
 HOLDING_WIDTH_M, HOLDING_DISTANCE_M = 0.06, 0.035
-LOW_M, HIGHEST_FACTOR = 0.04, 3.0  # offsets grow in proportion to the hand's height, from here on and up to so much
+SIDEWAYS = torch.tensor([1.0, 1.0, 0.0])
+LOW_M = 0.04  # above it, offsets shrink in inverse proportion to the hand's height
 
 
 def shift_hands(windows: dict[str, Tensor], sigma_m: float, sigma_rad: float = 0.0) -> dict[str, Tensor]:
     """Windows with each hand moved by a normal offset, the same in its whole history.
 
-    `sigma_m` in x, y and z close to the table, `sigma_rad` about the vertical through the hand. `windows`:
-    observation.state (B, n_obs_steps, 8), observation.environment_state (B, n_obs_steps, 21). Uses torch's global
+    `sigma_m` in x and y close to the table, `sigma_rad` about the vertical through the hand. `windows`:
+    observation.state (B, n_obs_steps, 8), observation.environment_state (B, n_obs_steps, 28). Uses torch's global
     generator.
     """
     state, around = windows[keys.OBS_STATE], windows.get(keys.OBS_ENVIRONMENT_STATE)
-    height = (state[:, -1:, 2:3] / LOW_M).clamp(1, HIGHEST_FACTOR)
-    offset = sigma_m * height * torch.randn(len(state), 1, 3)
-    turns = turned((sigma_rad * torch.randn(len(state))).numpy())
+    near = LOW_M / state[:, -1, 2].clamp_min(LOW_M)
+    offset = sigma_m * near[:, None, None] * torch.randn(len(state), 1, 3) * SIDEWAYS
+    turns = turned((sigma_rad * near * torch.randn(len(state))).numpy())
     turn = torch.from_numpy(features.right_products(turns)).float()  # (B, 4, 4), of hands that point down
     shifted = state.clone()
     shifted[..., :3] += offset
@@ -39,6 +42,6 @@ def shift_hands(windows: dict[str, Tensor], sigma_m: float, sigma_rad: float = 0
         obj[..., :3] += offset * held
         obj[..., 3:] = torch.where(held, obj[..., 3:] @ turn, obj[..., 3:])
         target = around[..., features.TARGET]
-        again = features.environment_state(shifted[..., :7].numpy(), obj.numpy(), target.numpy())
+        again = features.environment_state(shifted[..., :7].numpy(), obj.numpy(), state[..., 7].numpy(), target.numpy())
         out[keys.OBS_ENVIRONMENT_STATE] = torch.from_numpy(again)
     return out

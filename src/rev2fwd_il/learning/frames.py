@@ -85,7 +85,7 @@ class EpisodeTables:
         return exact | {
             keys.OBS_STATE: features.state(episode.ee_pose, episode.gripper_width),
             keys.OBS_ENVIRONMENT_STATE: features.environment_state(
-                episode.ee_pose, episode.obj_pose, episode.target_xy
+                episode.ee_pose, episode.obj_pose, episode.gripper_width, episode.target_xy
             ),
             keys.ACTION: np.asarray(episode.action, np.float32),
             "timestamp": (np.arange(length) / self.meta.fps).astype(np.float32),

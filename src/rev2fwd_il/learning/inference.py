@@ -3,7 +3,7 @@
     policy = load_policy("runs/diffusion_A_circle/iter0/checkpoints/checkpoints/last/pretrained_model")
     actions = policy.plan({"observation.state": state, "observation.environment_state": env}, generator)
 
-    M arms at once:  observation.state (M, n_obs_steps, 8), ...environment_state (M, n_obs_steps, 20),
+    M arms at once:  observation.state (M, n_obs_steps, 8), ...environment_state (M, n_obs_steps, 28),
                      images (M, n_obs_steps, H, W, 3) uint8, oldest frame first
     actions          (M, n_action_steps, 8): poses to command now and in the next control steps
 

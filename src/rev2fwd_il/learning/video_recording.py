@@ -27,7 +27,9 @@ def record_videos(dataset: EpisodeDataset, root: Path) -> None:
 
 def _frames(episode: Episode, task: str):
     state = features.state(episode.ee_pose, episode.gripper_width)
-    environment = features.environment_state(episode.ee_pose, episode.obj_pose, episode.target_xy)
+    environment = features.environment_state(
+        episode.ee_pose, episode.obj_pose, episode.gripper_width, episode.target_xy
+    )
     for t in range(len(episode)):
         images = {key: getattr(episode, field)[t] for key, field in IMAGE_FIELDS.items()}
         vectors = {keys.OBS_STATE: state[t], keys.OBS_ENVIRONMENT_STATE: environment[t], keys.ACTION: episode.action[t]}

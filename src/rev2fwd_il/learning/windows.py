@@ -2,10 +2,10 @@
 
 A window at frame t (n_obs_steps = 2, horizon = 16):
 
-    | frame              | t-1 | t   | ... | t+7 | ... | t+14 |
-    | observed           | yes | yes |     |     |     |      |
-    | action predicted   | yes | yes | yes | yes | yes | yes  |
-    | action executed    |     | yes | yes | yes |     |      |   (n_action_steps = 8)
+    | frame              | t-1 | t   | ... | t+11 | ... | t+14 |
+    | observed           | yes | yes |     |      |     |      |
+    | action predicted   | yes | yes | yes | yes  | yes | yes  |
+    | action executed    |     | yes | yes | yes  |     |      |   (n_action_steps = 12)
 
 Frames outside the episode repeat its first or last frame, as LeRobot does; `action_is_pad` marks those actions and the
 loss leaves them out. The last `drop_n_last_frames` of an episode are no anchors, so that what would be executed was
@@ -33,7 +33,7 @@ class FrameStore:
 
     frames: dict[
         str, Tensor
-    ]  # observation.state (N, 8), ...environment_state (N, 20), action (N, 8); images (N, H, W, 3)
+    ]  # observation.state (N, 8), ...environment_state (N, 28), action (N, 8); images (N, H, W, 3)
     episode_start: Tensor  # (N,) int64, first frame of the episode
     episode_end: Tensor  # (N,) int64, exclusive
     is_rollout: Tensor  # (N,) bool

@@ -95,7 +95,7 @@ def _physics(config: Config, num_envs: int):
     solver = RecordedMJWarpSolverCfg(
         integrator="implicitfast", cone="elliptic", impratio=10.0,
         njmax=CONSTRAINTS_PER_ENV, nconmax=max(CONTACTS_PER_ENV, -(-CONTACTS_MIN // num_envs)),
-        iterations=100, ls_iterations=100,
+        iterations=100, ls_iterations=200,
     )  # fmt: skip
     return NewtonCfg(
         solver_cfg=solver,
