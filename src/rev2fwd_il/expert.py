@@ -3,9 +3,9 @@
     start -> above pick -> PICK (close) -> lifted -> above place -> PLACE (open) -> above place -> end
 
 The hand aligns with the cube's faces before it goes down, and carries the cube without turning it, level: whoever
-carries a cube that rises or sinks towards a height of its own cannot see where that ends, and learns to go on. Legs are
-straight lines at random heights and speeds. Before and after each gripper event the hand waits equally long, and the corners are
-rounded by a symmetric window: a plan read backwards is again a plan of the same kind.
+carries a cube that rises or sinks towards a height of its own cannot see where that ends, and learns to go on. Legs
+are straight lines at random heights and speeds. Before and after each gripper event the hand waits equally long, and
+the corners are rounded by a symmetric window: a plan read backwards is again a plan of the same kind.
 """
 
 from dataclasses import dataclass

@@ -2,10 +2,10 @@
 
 A policy that has only seen hands on the path does not know what to do beside it, and its own small errors add up until
 it stands still over the table. Shifting and turning the observed hand while keeping the commanded poses shows it the
-way back. A held object moves along with the hand. Above the table a hand is shifted by less: there no path is the one to
-go back to, demonstrations differ by more than a policy errs, and a shift is no more than noise in what it learns to do.
-Heights stay: how far a lift has come is seen by nothing else, and a hand that has just lifted off would be told to go
-back and wait with the hands that have not.
+way back. A held object moves along with the hand. Above the table a hand is shifted by less: there no path is the one
+to go back to, demonstrations differ by more than a policy errs, and a shift is but noise in what is learned. Heights
+stay: how far a lift has come is seen by nothing else, and a hand that has just lifted off would be told to go back and
+wait with the hands that have not.
 """
 
 import torch
