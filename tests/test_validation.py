@@ -10,9 +10,10 @@ import pytest
 from synthetic import make_episode, write_dataset
 
 from rev2fwd_il.episodes import EpisodeDataset, write_npz
+from rev2fwd_il.errors import DataError
 from rev2fwd_il.findings import ERROR, WARNING, Finding
 from rev2fwd_il.reversal import goal_of, reverse_episode
-from rev2fwd_il.validation import tracking_errors, validate
+from rev2fwd_il.validation import open_checked, tracking_errors, validate
 
 REAL = Path(__file__).parent / "data" / "demonstrations_B.npz"
 
@@ -295,3 +296,19 @@ def test_tracking_error_by_hand(tmp_path):
 def test_a_finding_reads_well():
     finding = Finding(ERROR, "jump", "moves too far", episode=3, frame=7, field="ee_pose")
     assert str(finding) == "error: jump: episode 3, frame 7, field ee_pose: moves too far"
+
+
+@pytest.mark.parametrize("kind, refused", [("demonstrations", True), ("rollouts", False)])
+def test_what_learns_from_data_refuses_wrong_demonstrations_and_warns_of_clumsy_rollouts(
+    arrays, tmp_path, capsys, kind, refused
+):
+    changed = {name: np.array(value) for name, value in arrays.items() if name != "meta"}
+    changed["gripper_width"][7] = 0.095
+    path = tmp_path / "B.npz"
+    write_npz(path, changed, {"schema_version": 1, "task": "B", "kind": kind})
+    if refused:
+        with pytest.raises(DataError, match=r"1 errors in the data(.|\n)*gripper_width.*episode 0, frame 7"):
+            open_checked(path)
+    else:
+        assert len(open_checked(path)) == 4
+        assert "warning: gripper_width: episode 0, frame 7" in capsys.readouterr().err

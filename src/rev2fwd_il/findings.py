@@ -7,6 +7,7 @@ import numpy as np
 from rev2fwd_il.episodes import EpisodeDataset
 
 ERROR, WARNING = "error", "warning"
+ROLLOUT_KIND = "rollouts"  # meta's kind of what policies did
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Finding:
 
     def to_dict(self) -> dict:
         return asdict(self)
+
+
+def doubt(dataset: EpisodeDataset) -> str:
+    """Severity of what is wrong in a demonstration, but may be mere clumsiness in what a policy did."""
+    return WARNING if dataset.meta.get("kind") == ROLLOUT_KIND else ERROR
 
 
 def inner_frames(dataset: EpisodeDataset) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 
 from rev2fwd_il import keys
 from rev2fwd_il.episodes import EpisodeDataset
-from rev2fwd_il.findings import ERROR, WARNING, Finding, by_episode
+from rev2fwd_il.findings import ERROR, WARNING, Finding, by_episode, doubt
 
 REACH_M = 1.2  # the Panda reaches 0.855 m; farther than this is another unit or another frame
 HALF_TURN_QZ = 0.85  # |qz| above this: the hand is turned by more than 116 degrees, which no grasp here needs
@@ -65,7 +65,7 @@ def check_gripper_lead(dataset: EpisodeDataset) -> list[Finding]:
             if len(near) and near.min() > crossing:
                 message = "the gripper command comes after the fingers moved: was it reversed with the time?"
                 place = {"episode": episode, "frame": int(crossing), "field": keys.ACTION}
-                found.append(Finding(ERROR, "gripper_late", message, **place))
+                found.append(Finding(doubt(dataset), "gripper_late", message, **place))
                 break
     return found
 

@@ -1,17 +1,23 @@
-"""What a dataset that keeps the contract can still get wrong: `validate(dataset)` -> findings.
+"""What a dataset that keeps the contract can still get wrong: `validate(dataset)` -> findings; `open_checked(path)`.
 
 EpisodeDataset refuses what breaks structure, types, finiteness or unit norms. The checks here ask whether the numbers
-mean what they claim. Each is one small function dataset -> findings, listed in CHECKS.
+mean what they claim. Each is one small function dataset -> findings, listed in CHECKS. Whatever learns from a dataset
+or reverses it opens it with `open_checked`.
+
+What a policy did is as it was: where a demonstration would be wrong, a rollout may only be clumsy, and is warned of.
 """
 
 import hashlib
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from rev2fwd_il import keys
 from rev2fwd_il.episodes import EpisodeDataset
-from rev2fwd_il.findings import ERROR, WARNING, Finding, by_episode, inner_frames
+from rev2fwd_il.errors import DataError
+from rev2fwd_il.findings import ERROR, WARNING, Finding, by_episode, doubt, inner_frames
 from rev2fwd_il.image_checks import IMAGE_CHECKS
 from rev2fwd_il.meaning_checks import MEANING_CHECKS
 from rev2fwd_il.npz import damaged_member
@@ -25,7 +31,6 @@ TABLE_MARGIN_M = 0.005  # the object's centre may be this far below the table to
 SETTLED_FRAMES = 15  # after this long under one gripper label the fingers have arrived
 STILL_FRAMES = 60
 STILL_STEP_M = 2e-4  # less than this in one frame is standing still
-ROLLOUT_KIND = "rollouts"  # meta's kind of what policies did
 PLACED_BOUND_M = 0.05  # the spec's distance_threshold
 
 
@@ -45,6 +50,21 @@ def validate(dataset: EpisodeDataset, tracking_bound_m: float = TRACKING_BOUND_M
     return sorted(placed, key=lambda finding: finding.severity != ERROR)
 
 
+def open_checked(path: str | Path) -> EpisodeDataset:
+    """The dataset, unless a check finds an error: then DataError. Warnings go to standard error."""
+    dataset = EpisodeDataset(path)
+    findings = validate(dataset)
+    errors = [finding for finding in findings if finding.severity == ERROR]
+    if errors:
+        raise DataError(
+            f"{path}: {len(errors)} errors in the data", found=errors[0],
+            do=f"see all with workflow/scripts/validate_data.py {path}; docs/data.md explains each",
+        )  # fmt: skip
+    for finding in findings:
+        print(f"{path}: {finding}", file=sys.stderr)
+    return dataset
+
+
 def check_actions(dataset: EpisodeDataset, bound_m: float) -> list[Finding]:
     """The action at t is the pose commanded then, so the hand is there at t + 1, within the tracking bound.
 
@@ -59,8 +79,7 @@ def check_actions(dataset: EpisodeDataset, bound_m: float) -> list[Finding]:
     if p99 > bound_m:
         message = f"99 % of the actions are reached within {p99:.3f} m only, the bound is {bound_m} m"
         worst = at[[errors.argmax()]]
-        severity = WARNING if dataset.meta.get("kind") == ROLLOUT_KIND else ERROR
-        found += by_episode(dataset, worst, severity, "action_not_reached", message, keys.ACTION)
+        found += by_episode(dataset, worst, doubt(dataset), "action_not_reached", message, keys.ACTION)
     return found + _check_lag(dataset, action, pose)
 
 
@@ -76,7 +95,7 @@ def _check_lag(dataset: EpisodeDataset, action: np.ndarray, pose: np.ndarray) ->
         return []
     where = "their own frame" if best == 0 else "the frame after the next"
     message = f"actions are {misfit[best]:.4f} m from the pose of {where} and {misfit[1]:.4f} m from the next one"
-    return [Finding(ERROR, "action_shifted", message, field=keys.ACTION)]
+    return [Finding(doubt(dataset), "action_shifted", message, field=keys.ACTION)]
 
 
 def check_quaternions(dataset: EpisodeDataset) -> list[Finding]:
@@ -102,7 +121,7 @@ def check_gripper(dataset: EpisodeDataset) -> list[Finding]:
     if len(wide):
         guess = ", probably millimetres" if width.max() > 1 else ""
         message = f"the opening is {width[wide[0]]:.4g}, allowed is 0 to {MAX_WIDTH_M} m{guess}"
-        found += by_episode(dataset, wide, ERROR, "gripper_width", message, keys.GRIPPER_WIDTH)
+        found += by_episode(dataset, wide, doubt(dataset), "gripper_width", message, keys.GRIPPER_WIDTH)
     for episode, (start, end) in enumerate(zip(dataset.starts, dataset.ends)):
         opening, signs = width[start:end], label[start:end]
         changes = np.flatnonzero(np.diff(signs, prepend=0))
@@ -111,7 +130,7 @@ def check_gripper(dataset: EpisodeDataset) -> list[Finding]:
         opened, closed = (opening[settled & (signs == sign)] for sign in (keys.GRIPPER_OPEN, keys.GRIPPER_CLOSE))
         if len(opened) and len(closed) and opened.mean() <= closed.mean():
             message = f"the hand is {opened.mean():.3f} m open under `open` and {closed.mean():.3f} m under `close`"
-            found.append(Finding(ERROR, "gripper_reversed", message, episode=episode, field=keys.ACTION))
+            found.append(Finding(doubt(dataset), "gripper_reversed", message, episode=episode, field=keys.ACTION))
     return found
 
 
@@ -119,7 +138,7 @@ def check_motion(dataset: EpisodeDataset) -> list[Finding]:
     """No jumps between frames, and no long stretch in which nothing moves."""
     found, at = [], inner_frames(dataset)
     steps = {}
-    for field, severity in ((keys.EE_POSE, ERROR), (keys.OBJ_POSE, WARNING)):
+    for field, severity in ((keys.EE_POSE, doubt(dataset)), (keys.OBJ_POSE, WARNING)):
         position = np.asarray(dataset.arrays[field])[:, :3]
         steps[field] = np.linalg.norm(position[at + 1] - position[at], axis=1)
         message = f"moves more than {JUMP_M} m to the next frame"
@@ -138,7 +157,7 @@ def check_object(dataset: EpisodeDataset) -> list[Finding]:
     position = np.asarray(dataset.arrays[keys.OBJ_POSE])[:, :3]
     succeeded = np.repeat(dataset.success, dataset.ends - dataset.starts)
     found = []
-    for severity, rows in ((ERROR, succeeded), (WARNING, ~succeeded)):
+    for severity, rows in ((doubt(dataset), succeeded), (WARNING, ~succeeded)):
         below = np.flatnonzero(rows & (position[:, 2] < -TABLE_MARGIN_M))
         found += by_episode(dataset, below, severity, "below_table", "the object is below the table", keys.OBJ_POSE)
     far = np.linalg.norm(position[dataset.ends - 1, :2] - dataset.target_xy, axis=1)

@@ -17,10 +17,10 @@ def _parser():
 
 def main(args) -> None:
     from rev2fwd_il.config import config_from_overrides
-    from rev2fwd_il.episodes import EpisodeDataset
+    from rev2fwd_il.validation import open_checked
 
     config = config_from_overrides(args.settings)
-    source = EpisodeDataset(args.input)
+    source = open_checked(args.input)
     if args.out.endswith(".npz"):
         _reverse(args, config, source)
     else:

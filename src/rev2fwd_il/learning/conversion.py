@@ -26,6 +26,7 @@ from rev2fwd_il.episodes import Episode, EpisodeDataset
 from rev2fwd_il.errors import DataError, EmptyRolloutError
 from rev2fwd_il.learning.frames import EpisodeTables, dataset_features
 from rev2fwd_il.provenance import SIDECAR, made_by
+from rev2fwd_il.validation import open_checked
 
 ORIGINAL, ROLLOUT = "original", "rollout"
 DEFAULT_FPS = 30
@@ -53,7 +54,7 @@ def convert(
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out}: exists already", do="remove it or choose another --lerobot_dataset_dir")
-    datasets = [(source, EpisodeDataset(source.path)) for source in sources]
+    datasets = [(source, open_checked(source.path)) for source in sources]
     counts = [_kept_counts(source, dataset, include_failures) for source, dataset in datasets]
     _check_not_empty(counts)
     if images:
