@@ -19,6 +19,7 @@ def conversion(effort: Effort) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         source, ours, theirs = (Path(folder) / name for name in ("B.npz", "ours", "theirs"))
         count = _tiled(source, frames)
+        _convert(DEMONSTRATIONS, Path(folder) / "untimed")  # what is imported
         for repetition in effort.at_most(3):
             mine, other = Path(f"{ours}{repetition}"), Path(f"{theirs}{repetition}")
             row.ours.append(count / seconds(lambda out=mine: _convert(source, out)))
@@ -53,6 +54,7 @@ def windows(effort: Effort) -> list[Row]:
     with tempfile.TemporaryDirectory(dir=RESULTS) as folder:
         path = Path(folder) / "big.npz"
         _tiled(path, int(size * 1e9 / (2 * 3 * IMAGE_PX**2)), images=True)
+        _read(path, _windows)  # what is imported
         return [row.measure(range(effort.repetitions), lambda: _read(path, _windows), lambda: _read(path, _load))]
 
 
