@@ -23,11 +23,11 @@ def steps(effort: Effort) -> list[Row]:
         rows.append(row)
         if not _there(row):
             continue
-        with simulation._Pools(effort, "cuda:0") as pools:
+        with simulation.Pools(effort, "cuda:0") as pools:
             sim = pools.start(num_envs, num_envs)
             with _Busy() as busy:
                 row.measure(
-                    range(effort.repetitions), lambda s=sim: s(simulation._rate), lambda s=sim: s(simulation._bare)
+                    range(effort.repetitions), lambda s=sim: s(simulation.rate), lambda s=sim: s(simulation.bare)
                 )
             row.note = busy.note()
     return rows

@@ -24,7 +24,7 @@ CAMERAS = ("table_camera", "wrist_camera")
 
 def chains(effort: Effort) -> list[Row]:
     """One process and two, both against the bare loop in one process."""
-    with _Pools(effort) as pools:
+    with Pools(effort) as pools:
         one, two = pools.start(64, 8), pools.start(64, 8, num_processes=2)
         reference = "bare `env.step` loop, same scene and environments, one process"
         rows = [
@@ -32,7 +32,7 @@ def chains(effort: Effort) -> list[Row]:
             Row("the same in two processes", reference, "≥ 1.5", "steps/s"),
         ]
         for _ in effort.at_most(effort.repetitions):
-            figures = one(_rate), one(_bare), two(_rate)
+            figures = one(rate), one(bare), two(rate)
             for row, ours in zip(rows, (figures[0], figures[2]), strict=True):
                 row.ours.append(ours)
                 row.theirs.append(figures[1])
@@ -41,31 +41,31 @@ def chains(effort: Effort) -> list[Row]:
 
 def cameras(effort: Effort) -> list[Row]:
     """Both cameras recorded, 64 px."""
-    with _Pools(effort) as pools:
+    with Pools(effort) as pools:
         sim = pools.start(64, 4, cameras=True)
         row = Row("the same with both cameras recorded, 64 px", "that loop, both cameras read", "≥ 0.85", "steps/s")
-        sim(_rate)
-        return [row.measure(effort.at_most(3), lambda: sim(_rate), lambda: sim(_bare))]
+        sim(rate)
+        return [row.measure(effort.at_most(3), lambda: sim(rate), lambda: sim(bare))]
 
 
 def environments(effort: Effort) -> list[Row]:
     """What environments side by side are worth."""
-    with _Pools(effort) as pools:
+    with Pools(effort) as pools:
         many, one = pools.start(64, 8), pools.start(1, 1)
         row = Row("64 environments", "one environment", "≥ 20", "steps/s")
-        return [row.measure(range(effort.repetitions), lambda: many(_rate), lambda: one(_rate))]
+        return [row.measure(range(effort.repetitions), lambda: many(rate), lambda: one(rate))]
 
 
 ROWS = {"chains": chains, "cameras": cameras, "environments": environments}
 
 
-class _Pools:
+class Pools:
     """Simulations in processes of their own, started once and called in turn."""
 
     def __init__(self, effort: Effort, device: str = "cpu"):
         self._effort, self._device, self._stack = effort, device, ExitStack()
 
-    def __enter__(self) -> "_Pools":
+    def __enter__(self) -> "Pools":
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self._checkpoint = checkpoint(folder, DATA, [])
         return self
@@ -82,7 +82,7 @@ class _Pools:
         spawn = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(1, spawn, initializer=_start, initargs=(plan, horizon))
         self._stack.callback(pool.shutdown)
-        pool.submit(_rate).result()  # kernels are loaded, the physics step is recorded
+        pool.submit(rate).result()  # kernels are loaded, the physics step is recorded
         return lambda call: pool.submit(call).result()
 
 
@@ -94,7 +94,7 @@ def _start(plan: Plan, horizon: int) -> None:
     _state.update(plan=plan, cells=cells, horizon=horizon, commands=[])
 
 
-def _rate() -> float:
+def rate() -> float:
     """Control steps a second of all chains together."""
     plan, cells = _state["plan"], _state["cells"]
     _state["chains"] = Chains(plan.config, plan.num_envs, max_cycles=1, seed=0)
@@ -120,8 +120,8 @@ def _recorded_steps(env) -> ExitStack:
     return stack
 
 
-def _bare() -> float:
-    """Isaac Lab's own loop over the commands of the last `_rate`, from its starts."""
+def bare() -> float:
+    """Isaac Lab's own loop over the commands of the last `rate`, from its starts."""
     import numpy as np
 
     plan, cell = _state["plan"], _state["cells"].cell
