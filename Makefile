@@ -3,6 +3,8 @@
 # make plan     show what `make run` would do
 # make smoke    the same DAG, tiny, in minutes
 # make test     set up and run all tests
+# make bench    measure it beside what people would use instead, into docs/benchmarks.md (hours; ROWS="conversion start"
+#               for some rows, ROWS=--quick to try the code)
 # make fuzz     read 10,000 damaged files within bounds of time and memory
 # make test-browser   open the report in a headless Chromium, which is installed where it is missing (needs root, apt)
 # make test-robomimic   let robomimic's own loader read an export; it is fetched for that (needs a package index)
@@ -18,12 +20,13 @@ ARGS ?=
 TESTS ?= tests
 KILLS ?= 20
 SLURM ?= 1
+ROWS ?=
 WORK = .venv/bin
 ENGINE = .venv-engine/bin
 SNAKEMAKE = $(ENGINE)/snakemake --configfile $(CONFIG)
 NAME = $(shell sed -n 's/^name: *\([^ ]*\).*/\1/p' $(CONFIG))
 
-.PHONY: run doctor plan smoke setup test test-slurm fault-test fuzz test-browser test-robomimic check format lock
+.PHONY: run doctor plan smoke setup bench test test-slurm fault-test fuzz test-browser test-robomimic check format lock
 
 run: setup
 	$(WORK)/python workflow/scripts/doctor.py --fix
@@ -43,6 +46,9 @@ setup:
 
 test: setup
 	$(WORK)/pytest $(TESTS)
+
+bench: setup
+	$(WORK)/python benchmarks/bench.py $(ROWS)
 
 fuzz: setup
 	$(WORK)/python tests/fuzz/fuzz.py --count 10000

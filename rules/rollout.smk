@@ -22,7 +22,7 @@ rule alternate:
         "runs/log_{name}/alternate_iter{n}.log",
     benchmark:
         "runs/benchmark_{name}/alternate_iter{n}.tsv"
-    threads: 1
+    threads: settings.rollout.num_processes
     priority: FINISH
     resources:
         gpu=gpus(settings.sim.device),
@@ -38,7 +38,15 @@ rule alternate:
         distance_threshold=settings.task.distance_threshold,
         goal_xy=settings.task.goal_xy,
         seed=alternating_seed,
-        settings=set_arguments("task", "sim", "plant", "policy", "rollout.images", "rollout.continue_after_failure"),
+        settings=set_arguments(
+            "task",
+            "sim",
+            "plant",
+            "policy",
+            "rollout.images",
+            "rollout.continue_after_failure",
+            "rollout.num_processes",
+        ),
     conda:
         "../envs/work.yaml"
     shell:
@@ -126,7 +134,7 @@ rule evaluate:
         "runs/log_{name}/evaluate_{task}{arm}_iter{iteration}.log",
     benchmark:
         "runs/benchmark_{name}/evaluate_{task}{arm}_iter{iteration}.tsv"
-    threads: 1
+    threads: settings.evaluation.num_processes
     priority: EVALUATE
     resources:
         gpu=gpus(settings.sim.device),
@@ -140,7 +148,7 @@ rule evaluate:
         horizon=settings.evaluation.horizon,
         distance_threshold=settings.evaluation.distance_threshold,
         seed=settings.seed,
-        settings=set_arguments("task", "sim", "plant", "policy", "evaluation.videos"),
+        settings=set_arguments("task", "sim", "plant", "policy", "evaluation.videos", "evaluation.num_processes"),
     conda:
         "../envs/work.yaml"
     shell:
@@ -174,7 +182,7 @@ rule chains:
         "runs/log_{name}/chains_iter{iteration}.log",
     benchmark:
         "runs/benchmark_{name}/chains_iter{iteration}.tsv"
-    threads: 1
+    threads: settings.evaluation.num_processes
     priority: EVALUATE
     resources:
         gpu=gpus(settings.sim.device),
@@ -190,7 +198,9 @@ rule chains:
         distance_threshold=settings.task.distance_threshold,
         goal_xy=settings.task.goal_xy,
         seed=seeds.derive(settings.seed, "chains"),
-        settings=set_arguments("task", "sim", "plant", "policy", "rollout.continue_after_failure"),
+        settings=set_arguments(
+            "task", "sim", "plant", "policy", "rollout.continue_after_failure", "evaluation.num_processes"
+        ),
     conda:
         "../envs/work.yaml"
     shell:

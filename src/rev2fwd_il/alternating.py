@@ -4,30 +4,34 @@ The red marker, B's target, moves after each A; the goal is fixed. Each environm
 stream, so that `num_envs` changes how many chains there are and not what happens in them.
 """
 
-from collections.abc import Mapping
-from itertools import chain
+from collections.abc import Iterable, Mapping
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
 
 from rev2fwd_il import keys
+from rev2fwd_il.attempts import Assignment, Outcome
 from rev2fwd_il.config import Config
 from rev2fwd_il.films import write_mp4
 from rev2fwd_il.metrics import chain_summary, rate
+from rev2fwd_il.parallel import Simulations
 from rev2fwd_il.provenance import CONTROL_HZ
-from rev2fwd_il.rollout import Assignment, Outcome
 from rev2fwd_il.seeds import generator
-from rev2fwd_il.sim.cell import Cell
 from rev2fwd_il.tasks import sample_away_from_goal, sample_starts
 
 
 class Chains:
-    """Assigns the attempts of `num_envs` chains of at most `max_cycles` cycles, and counts."""
+    """Assigns the attempts of `num_envs` chains of at most `max_cycles` cycles, and counts.
 
-    def __init__(self, config: Config, num_envs: int, max_cycles: int, seed: int):
-        self._task, self._max_cycles = config.task, max_cycles
+    Chain i of all those that several processes share has the number `first + i`, and its random stream.
+    """
+
+    def __init__(self, config: Config, num_envs: int, max_cycles: int, seed: int, first: int = 0):
+        self._config, self._task, self._max_cycles = config, config.task, max_cycles
+        self._seed, self._first = seed, first
         self._edge = config.task.cube_edge
-        self._rngs = [generator(seed, "alternating", env) for env in range(num_envs)]
+        self._rngs = [generator(seed, "alternating", first + env) for env in range(num_envs)]
         self._continue = config.rollout.continue_after_failure
         self._attempts_made = np.zeros(num_envs, int)
         self.cycles = np.zeros(num_envs, int)  # consecutive successes: cycles before the first failure
@@ -38,8 +42,23 @@ class Chains:
         """The next attempt of a chain, or None when it has ended."""
         if outcome is None:
             return self._reset_to(keys.TASK_A, env)
+        self.count(env, outcome)
+        if self._attempts_made[env] == 2 * self._max_cycles:
+            return None
+        other = keys.TASK_B if outcome.assignment.task == keys.TASK_A else keys.TASK_A
+        if not outcome.success:
+            return self._reset_to(other, env) if self._continue else None
+        return Assignment(other, self._target(other, env))
+
+    def split(self, num_envs: Iterable[int]) -> list["Chains"]:
+        """The same chains, none of them begun, in groups of these sizes."""
+        firsts = np.cumsum([self._first, *num_envs])
+        bounds = pairwise(firsts.tolist())
+        return [Chains(self._config, end - first, self._max_cycles, self._seed, first) for first, end in bounds]
+
+    def count(self, env: int, outcome: Outcome) -> None:
+        """Take the outcome of a chain's last attempt into account; `assign` does that itself."""
         task = outcome.assignment.task
-        other = keys.TASK_B if task == keys.TASK_A else keys.TASK_A
         self._attempts_made[env] += 1
         self._counts[task] += (outcome.success, 1)
         if not outcome.success and not self.ended_by[env]:
@@ -48,10 +67,6 @@ class Chains:
             self.cycles[env] += 1
         if self._attempts_made[env] == 2 * self._max_cycles:
             self.ended_by[env] = self.ended_by[env] or "max_cycles"
-            return None
-        if not outcome.success:
-            return self._reset_to(other, env) if self._continue else None
-        return Assignment(other, self._target(other, env))
 
     def _target(self, task: str, env: int) -> np.ndarray:
         if task == keys.TASK_A:
@@ -75,8 +90,8 @@ class Chains:
         }
 
 
-def film_longest(cell: Cell, chains: Chains, shots: Mapping[int, list[tuple]], path: str | Path) -> Path:
-    """Film the chain with most cycles, all its attempts; `shots[env]` holds the arguments of `Cell.film` for each."""
+def film_longest(simulations: Simulations, chains: Chains, shots: Mapping[int, list[tuple]], path: str | Path) -> Path:
+    """Film the chain with most cycles, all its attempts; `shots[env]` holds the arguments of `film` for each."""
     longest = max(shots, key=lambda env: (chains.cycles[env], len(shots[env])))
-    frames = chain.from_iterable(cell.film(*shot) for shot in shots[longest])
+    frames = chain.from_iterable(simulations.film(*shot) for shot in shots[longest])
     return write_mp4(path, frames, CONTROL_HZ)

@@ -162,6 +162,7 @@ class RolloutConfig(Section):
     """The alternating test of each iteration, and what is kept of it."""
 
     num_envs: Count = Field(32, description="chains side by side")
+    num_processes: Count = Field(1, description="processes that share them, where cores are idle")
     max_cycles: Count = Field(4, description="A->B cycles a chain may run")
     horizon: Count = Field(240, description="control steps an attempt may take")
     images: bool = Field(False, description="record both cameras")
@@ -180,6 +181,7 @@ class EvaluationConfig(Section):
 
     num_episodes: Count = Field(200, description="episodes a task")
     num_envs: Count = Field(64, description="environments side by side")
+    num_processes: Count = Field(1, description="processes that share them, and the chains, where cores are idle")
     horizon: Count = Field(240, description="control steps an attempt may take")
     distance_threshold: Positive = Field(0.03, description="tolerance of the reported rates [m]")
     chains: Annotated[int, Field(ge=0)] = Field(

@@ -4,20 +4,19 @@ Start i depends on the seed, the task and nothing else; its stream is named "eva
 chain starts there. Rates are given at the asked tolerance and at the spec's 5 cm.
 """
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from rev2fwd_il.config import Config, TaskConfig
+from rev2fwd_il.attempts import Assignment, Outcome
+from rev2fwd_il.config import TaskConfig
 from rev2fwd_il.films import write_mp4
-from rev2fwd_il.learning.inference import ChunkPolicy
 from rev2fwd_il.metrics import rate
+from rev2fwd_il.parallel import Simulations
 from rev2fwd_il.provenance import CONTROL_HZ
-from rev2fwd_il.rollout import Assignment, Outcome, run_attempts
 from rev2fwd_il.seeds import generator
-from rev2fwd_il.sim.cell import Cell
 from rev2fwd_il.tasks import FAILURES, sample_starts
 
 REPORTED_TOLERANCES_M = (0.03, 0.05)
@@ -33,14 +32,27 @@ def evaluation_starts(task_config: TaskConfig, task: str, seed: int, count: int)
     return assignments
 
 
+class Starts:
+    """Assigns the starts of `evaluation_starts` in turn: an environment that is done takes the next one."""
+
+    def __init__(self, assignments: Iterable[Assignment]):
+        self._waiting = deque(assignments)
+
+    def assign(self, env: int, outcome: Outcome | None) -> Assignment | None:
+        """The next start, whatever became of the last."""
+        return self._waiting.popleft() if self._waiting else None
+
+    def split(self, num_envs: Iterable[int]) -> list["Starts"]:
+        """Dealt out like cards, to so many shares."""
+        waiting, parts = list(self._waiting), len(list(num_envs))
+        return [Starts(waiting[index::parts]) for index in range(parts)]
+
+
 def evaluate(
-    cell: Cell, config: Config, policy: ChunkPolicy, task: str, *, episodes: int, horizon: int, seed: int
+    simulations: Simulations, task_config: TaskConfig, task: str, *, episodes: int, horizon: int, seed: int
 ) -> Iterator[Outcome]:
-    """Attempts from all starts, in the order in which they end; an environment that is done takes the next start."""
-    waiting = iter(evaluation_starts(config.task, task, seed, episodes))
-    return run_attempts(
-        cell, config, {task: policy}, lambda env, outcome: next(waiting, None), horizon=horizon, seed=seed
-    )
+    """Attempts from all starts, in the order in which they end."""
+    return simulations.attempts(Starts(evaluation_starts(task_config, task, seed, episodes)), horizon=horizon)
 
 
 def summary(outcomes: list[Outcome], tolerance_m: float) -> dict:
@@ -83,13 +95,13 @@ def _row(outcome: Outcome) -> dict:
     }
 
 
-def film_outcomes(cell: Cell, outcomes: list[Outcome], folder: Path, count: int) -> list[Path]:
+def film_outcomes(simulations: Simulations, outcomes: list[Outcome], folder: Path, count: int) -> list[Path]:
     """Films of the first `count` successes and of the first of each kind of failure, up to `count` of them."""
     successes = [outcome for outcome in outcomes if outcome.success][:count]
     kinds = {outcome.failure: outcome for outcome in reversed(outcomes) if not outcome.success}
     paths = []
     for outcome in [*successes, *list(kinds.values())[:count]]:
-        frames = cell.film(outcome.joint_pos, outcome.episode.obj_pose, outcome.episode.target_xy)
+        frames = simulations.film(outcome.joint_pos, outcome.episode.obj_pose, outcome.episode.target_xy)
         label = "success" if outcome.success else outcome.failure
         paths.append(write_mp4(folder / f"{label}_start{outcome.assignment.index:03d}.mp4", frames, CONTROL_HZ))
     return paths

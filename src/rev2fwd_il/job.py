@@ -8,7 +8,6 @@ takes the command along; the lease lasts until that is gone too.
 """
 
 import contextlib
-import ctypes
 import os
 import select
 import signal
@@ -18,7 +17,7 @@ from collections.abc import Sequence
 
 from rev2fwd_il import gpu_lease, processes
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+PR_SET_CHILD_SUBREAPER = 36
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 POLL_MS = 1000
 
@@ -60,16 +59,9 @@ def _readable(files: Sequence[int], timeout_ms: int) -> bool:
 
 
 def _run(command: Sequence[str], environment: dict, files: tuple[int, ...], masters: _Masters) -> int:
-    libc = ctypes.CDLL(None)
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)  # what the command leaves behind becomes ours to end
+    processes.LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)  # what the command leaves behind becomes ours to end
     me = os.getpid()
-
-    def end_with_parent():
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != me:
-            os._exit(128 + signal.SIGKILL)
-
-    child = subprocess.Popen(command, env=environment, pass_fds=files, preexec_fn=end_with_parent)
+    child = subprocess.Popen(command, env=environment, pass_fds=files, preexec_fn=lambda: processes.end_with(me))
     for number in FORWARDED:
         signal.signal(number, lambda number, _: child.send_signal(number))
     ended = os.pidfd_open(child.pid)

@@ -1,12 +1,15 @@
 """Processes of this machine as /proc shows them: who is whose parent, and who is still there."""
 
 import contextlib
+import ctypes
 import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True)
@@ -74,3 +77,10 @@ def kill_descendants(pid: int) -> None:
     for process in descendants(pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
+
+
+def end_with(parent: int) -> None:
+    """This process gets SIGKILL when its parent ends, and now if that is gone already."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(128 + signal.SIGKILL)

@@ -40,10 +40,13 @@ SETTINGS = {
     "trained": ("policy", "train.steps", "train.lr", *_OPTIMIZER),
     "finetuned": ("policy", "train.finetune_steps", "train.finetune_lr", *_OPTIMIZER, "rollout.max_share"),
     "rollouts": (
-        *_CELL, "policy", "rollout.num_envs", "rollout.max_cycles", "rollout.horizon", "rollout.images",
-        "rollout.continue_after_failure",
+        *_CELL, "policy", "rollout.num_envs", "rollout.num_processes", "rollout.max_cycles", "rollout.horizon",
+        "rollout.images", "rollout.continue_after_failure",
     ),
-    "chains": (*_CELL, "policy", "evaluation.chains", "evaluation.max_cycles", "evaluation.horizon"),
+    "chains": (
+        *_CELL, "policy", "evaluation.chains", "evaluation.num_processes", "evaluation.max_cycles",
+        "evaluation.horizon",
+    ),
     "evaluation": (*_CELL, "policy", *_STARTS),
 }  # fmt: skip
 

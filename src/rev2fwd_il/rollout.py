@@ -8,43 +8,19 @@ That one loop serves the independent evaluation and the alternating test.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import torch
 
 from rev2fwd_il import features, keys
+from rev2fwd_il.attempts import Assignment, Outcome
 from rev2fwd_il.capture import Recorder
 from rev2fwd_il.config import Config, TaskConfig
-from rev2fwd_il.episodes import Episode
 from rev2fwd_il.learning.inference import ChunkPolicy
 from rev2fwd_il.seeds import derive
 from rev2fwd_il.sim.cell import Cell, Observation
 from rev2fwd_il.tasks import Judge, workspace
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """An attempt to make: the task, where the object has to end, and a start, if the environment is to be reset."""
-
-    task: str
-    target_xy: np.ndarray  # (2,) [m]
-    ee_pose: np.ndarray | None = None  # (7,)
-    obj_pose: np.ndarray | None = None  # (7,)
-    index: int = 0  # the caller's number for it
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of an attempt."""
-
-    assignment: Assignment
-    env: int
-    success: bool
-    failure: str | None
-    final_error_m: float
-    episode: Episode
-    joint_pos: np.ndarray  # (T, J) [rad, m], for films
 
 
 class Controller:
@@ -127,8 +103,10 @@ def run_attempts(
     _begin(cell, controller, judge, {env: now for env, now in enumerate(current) if now})
     for env in (env for env, now in enumerate(current) if not now):
         controller.retire(env)
-    while any(current):
+    for step in count(1):
         active = [env for env, now in enumerate(current) if now]
+        if not active:
+            return
         pictures = cell.images() if render else None
         action = controller.act(cell.observation, pictures)
         recorder.add(active, cell.observation, action, pictures if images else None)
@@ -145,7 +123,7 @@ def run_attempts(
             assignment, success = current[env], bool(succeeded[env])
             outcome = Outcome(
                 assignment, env, success, None if success else judge.failure(env), float(errors[env]),
-                recorder.cut(env, assignment.target_xy, success), np.stack(joints[env]),
+                recorder.cut(env, assignment.target_xy, success), np.stack(joints[env]), step,
             )  # fmt: skip
             joints[env] = []
             yield outcome

@@ -75,6 +75,14 @@ def test_a_training_gets_as_many_processes_as_gpus_or_is_refused(planner):
     assert refused.returncode != 0 and "a job needs 2 GPUs, 1 offered" in refused.stdout
 
 
+def test_rollouts_of_two_processes_take_two_cores(planner):
+    two = ("rollout={num_processes: 2}", "evaluation={num_processes: 2}")
+    planned = planner("-n", "-p", "--cores", "2", config=two).stdout
+    assert planned.count("OMP_NUM_THREADS=2") == 6  # the alternating test, four evaluations, the long chains
+    assert planned.count("--set rollout.num_processes=2") == 1
+    assert planned.count("--set evaluation.num_processes=2") == 5
+
+
 def test_a_finished_run_has_nothing_to_do(finished):
     assert finished.plan(*SMOKE) == {}
 

@@ -27,29 +27,29 @@ def main(args) -> None:
     from rev2fwd_il.config import with_changes
     from rev2fwd_il.evaluation import evaluate, film_outcomes, summary
     from rev2fwd_il.json_files import write_json
-    from rev2fwd_il.learning.inference import load_policy
+    from rev2fwd_il.learning.checkpoint_files import check_checkpoint
+    from rev2fwd_il.parallel import Plan, simulations
     from rev2fwd_il.provenance import made_by
-    from rev2fwd_il.sim.cell import Cell
-    from rev2fwd_il.sim.launch import simulation
     from rev2fwd_il.wandb_run import wandb_run
 
     names = ("num_episodes", "num_envs", "horizon", "distance_threshold")
     asked = with_changes(args.settings, evaluation={name: getattr(args, name) for name in names})
     config = asked.with_leaves({"task.distance_threshold": args.distance_threshold})
+    check_checkpoint(args.checkpoint)
     record = made_by(asked, kind="evaluation", seed=args.seed, task=args.task, parents=[args.checkpoint])
-    policy = load_policy(args.checkpoint, config.sim.device, config.policy.num_inference_steps, args.n_action_steps)
-    num_envs = min(args.num_envs, args.num_episodes)
     films = config.evaluation.videos
-    cameras = policy.uses_images or films > 0
-    with simulation(config, num_envs, cameras=cameras, seed=args.seed, headless=args.headless) as (env, watch):
-        cell = Cell(env, watch, config)
-        attempts = evaluate(
-            cell, config, policy, args.task, episodes=args.num_episodes, horizon=args.horizon, seed=args.seed
-        )
+    plan = Plan(
+        config, {args.task: args.checkpoint}, num_envs=min(args.num_envs, args.num_episodes), seed=args.seed,
+        num_processes=config.evaluation.num_processes, cameras=films > 0, headless=args.headless,
+        n_action_steps=args.n_action_steps,
+    )  # fmt: skip
+    with simulations(plan) as cells:
+        starts = {"episodes": args.num_episodes, "seed": args.seed}
+        attempts = evaluate(cells, config.task, args.task, **starts, horizon=args.horizon)
         outcomes = list(tqdm(attempts, desc=f"evaluate {args.task}", unit="episode", total=args.num_episodes))
         result = summary(outcomes, args.distance_threshold)
-        film_outcomes(cell, outcomes, Path(args.out_dir) / "videos", films)
-        cell.close()
+        film_outcomes(cells, outcomes, Path(args.out_dir) / "videos", films)
+        cells.close()
     result |= {"task": args.task, "checkpoint": args.checkpoint, "seed": args.seed, "horizon": args.horizon}
     result["made_by"] = record
     write_json(Path(args.out_dir) / "metrics.json", result)

@@ -1,6 +1,7 @@
 """Alternate A -> B -> A -> B ... without reset until the first failure, and keep the rollouts of both tasks.
 
 `--num_envs` chains run side by side, each until its own first failure; 1 is one arm in one environment.
+`--set rollout.num_processes=2` shares them between two processes.
 """
 
 from rev2fwd_il.cli import make_parser, run
@@ -39,11 +40,9 @@ def main(args) -> None:
     from rev2fwd_il.episodes import EpisodeWriter
     from rev2fwd_il.errors import EmptyRolloutError
     from rev2fwd_il.json_files import write_json
-    from rev2fwd_il.learning.inference import load_policy
+    from rev2fwd_il.learning.checkpoint_files import check_checkpoint
+    from rev2fwd_il.parallel import Plan, simulations
     from rev2fwd_il.provenance import made_by
-    from rev2fwd_il.rollout import run_attempts
-    from rev2fwd_il.sim.cell import Cell
-    from rev2fwd_il.sim.launch import simulation
     from rev2fwd_il.wandb_run import wandb_run
 
     thresholds = {"height_threshold": args.height_threshold, "distance_threshold": args.distance_threshold}
@@ -52,28 +51,31 @@ def main(args) -> None:
     section = "evaluation" if args.kind == "chains" else "rollout"
     config = with_changes(args.settings, task={**thresholds, "goal_xy": args.goal_xy}, **{section: test[section]})
     paths = {"A": args.policy_A, "B": args.policy_B}
-    policies = {t: load_policy(p, config.sim.device, config.policy.num_inference_steps) for t, p in paths.items()}
+    for path in paths.values():
+        check_checkpoint(path)
     images = config.rollout.images
-    cameras = images or any(policy.uses_images for policy in policies.values()) or not args.headless
-    cameras = cameras or bool(args.out_film)
+    cameras = images or bool(args.out_film) or not args.headless
+    plan = Plan(
+        config, paths, num_envs=args.num_envs, seed=args.seed, num_processes=getattr(config, section).num_processes,
+        cameras=cameras, headless=args.headless,
+    )  # fmt: skip
     chains = Chains(config, args.num_envs, args.max_cycles, args.seed)
     metas = {t: made_by(config, task=t, seed=args.seed, kind=args.kind, parents=[*paths.values()]) for t in paths}
     with (
         EpisodeWriter(args.out_A, metas["A"]) as writer_a,
         EpisodeWriter(args.out_B, metas["B"]) as writer_b,
-        simulation(config, args.num_envs, cameras=cameras, seed=args.seed, headless=args.headless) as (env, watch),
+        simulations(plan) as cells,
         tqdm(total=args.num_envs * args.max_cycles, desc="alternate", unit="cycle") as progress,
     ):
-        cell, writers, shots = Cell(env, watch, config), {"A": writer_a, "B": writer_b}, defaultdict(list)
-        for outcome in run_attempts(
-            cell, config, policies, chains.assign, horizon=args.horizon, seed=args.seed, images=images
-        ):
+        writers, shots = {"A": writer_a, "B": writer_b}, defaultdict(list)
+        for outcome in cells.attempts(chains, horizon=args.horizon, images=images):
+            chains.count(outcome.env, outcome)
             writers[outcome.assignment.task].add(outcome.episode)
             shots[outcome.env].append((outcome.joint_pos, outcome.episode.obj_pose, outcome.episode.target_xy))
             progress.update(outcome.success and outcome.assignment.task == "B")
         if args.out_film:
-            film_longest(cell, chains, shots, args.out_film)
-        cell.close()
+            film_longest(cells, chains, shots, args.out_film)
+        cells.close()
         for task, writer in writers.items():
             if not len(writer):
                 raise EmptyRolloutError(

@@ -21,7 +21,8 @@ from safetensors import SafetensorError
 
 from rev2fwd_il.atomic import put_in_place, remove, temporary_beside
 from rev2fwd_il.errors import CheckpointError
-from rev2fwd_il.learning.policy import WEIGHTS, PolicyBundle
+from rev2fwd_il.learning.policy import PolicyBundle
+from rev2fwd_il.provenance import WEIGHTS
 
 CHECKPOINTS = Path("checkpoints/checkpoints")
 PRETRAINED = "pretrained_model"

@@ -25,6 +25,7 @@ from torch import Tensor
 from rev2fwd_il import features, keys
 from rev2fwd_il.config import PolicyConfig
 from rev2fwd_il.errors import CheckpointError, ConfigError
+from rev2fwd_il.learning.checkpoint_files import check_checkpoint
 from rev2fwd_il.learning.frames import IMAGE_FIELDS
 from rev2fwd_il.learning.normalization import ABSOLUTE_NAMES
 from rev2fwd_il.learning.windows import FrameStore, drop_n_last_frames
@@ -35,7 +36,6 @@ NORMALIZATION = {
     "ENV": NormalizationMode.MIN_MAX,  # LeRobot's default leaves the environment state as it is
     "ACTION": NormalizationMode.MIN_MAX,
 }
-WEIGHTS = "model.safetensors"
 FEATURE_TYPES = {keys.OBS_STATE: FeatureType.STATE, keys.OBS_ENVIRONMENT_STATE: FeatureType.ENV}
 
 
@@ -141,13 +141,7 @@ def _to_chw(images: Tensor) -> Tensor:
 def load_bundle(path: str | Path, device: str = "cpu") -> PolicyBundle:
     """Load a checkpoint with its own normalisation. Raises CheckpointError where there is none, or a damaged one."""
     path = Path(path)
-    missing = [name for name in ("config.json", WEIGHTS, "policy_preprocessor.json") if not (path / name).is_file()]
-    if missing:
-        raise CheckpointError(
-            f"Policy checkpoint not found: {path}", expected="a pretrained_model folder with config.json and weights",
-            found=f"no {', '.join(missing)}" if path.is_dir() else "no such folder",
-            do="make sure the initial training completed; the path ends in checkpoints/last/pretrained_model",
-        )  # fmt: skip
+    check_checkpoint(path)
     try:
         config = DiffusionConfig.from_pretrained(path, local_files_only=True)
         config.device = device

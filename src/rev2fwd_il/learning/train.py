@@ -45,12 +45,9 @@ def train(run: TrainingRun, accelerator: Accelerator | None = None) -> Path | No
     Rev2FwdError where the loss is no longer finite.
     """
     accelerator = accelerator or make_accelerator(run.config.train.device)
-    total_steps = run.steps + (checkpoint.steps_done(run.parent) if run.parent else 0)
+    total_steps = _total_steps(run)
     checkpoint.check_output(run.out, total_steps, run.parent)
-    store = load_frames(run.dataset, images=run.config.policy.images)
-    bundle = _start(run, store, accelerator.device.type)
-    sampler = make_sampler(run, store, bundle, total_steps, accelerator.process_index)
-    loop = _Loop(run, bundle, store, sampler, accelerator)
+    loop = make_loop(run, accelerator)
     started = time.perf_counter()
     if not loop.run_steps():
         return None
@@ -58,16 +55,28 @@ def train(run: TrainingRun, accelerator: Accelerator | None = None) -> Path | No
     record = run.record(
         accelerator.num_processes,
         total_steps,
-        rollout_share=sampler.share,
+        rollout_share=loop.sampler.share,
         final_loss=loop.loss,
         seconds=round(time.perf_counter() - started, 1),
     )
     written = checkpoint.step_checkpoint(run.out, total_steps)
     if accelerator.is_main_process:
-        checkpoint.write_checkpoint(run.out, bundle, record)
+        checkpoint.write_checkpoint(run.out, loop.bundle, record)
         checkpoint.remove_snapshot(run.out)
     accelerator.wait_for_everyone()
     return written
+
+
+def make_loop(run: TrainingRun, accelerator: Accelerator) -> "TrainingLoop":
+    """Data, policy and optimizer of a run, before its first step or where its snapshot left off."""
+    store = load_frames(run.dataset, images=run.config.policy.images)
+    bundle = _start(run, store, accelerator.device.type)
+    sampler = make_sampler(run, store, bundle, _total_steps(run), accelerator.process_index)
+    return TrainingLoop(run, bundle, store, sampler, accelerator)
+
+
+def _total_steps(run: TrainingRun) -> int:
+    return run.steps + (checkpoint.steps_done(run.parent) if run.parent else 0)
 
 
 def make_sampler(run: TrainingRun, store: FrameStore, bundle: PolicyBundle, total_steps: int, rank=0) -> WindowSampler:
@@ -90,7 +99,7 @@ def _start(run: TrainingRun, store: FrameStore, device: str) -> PolicyBundle:
     return make_policy(policy, store, stats, device)
 
 
-class _Loop:
+class TrainingLoop:
     """The state that moves: step, weights, optimizer, average."""
 
     def __init__(self, run: TrainingRun, bundle: PolicyBundle, store: FrameStore, sampler: WindowSampler, accelerator):
@@ -120,7 +129,7 @@ class _Loop:
         job = "finetune" if run.parent else "train"
         with Progress(run.config, run.out, run.steps, self.step, job_type=job, enabled=main) as progress:
             while self.step < end:
-                total += self._take_step()
+                total += self.take_step()
                 save = self.step % self.config.save_every == 0 and self.step < run.steps
                 if self.step % LOG_EVERY == 0 or save or self.step == end:
                     self.loss = self._check_finite(total.item() / (self.step - since))
@@ -130,7 +139,8 @@ class _Loop:
                     self._save()
         return end == run.steps
 
-    def _take_step(self) -> Tensor:
+    def take_step(self) -> Tensor:
+        """One optimizer step; its loss, still on the device."""
         anchors, noise_seed = self.sampler(self.step)
         torch.manual_seed(noise_seed)
         lr = lr_at(self.step, self.run.steps, self.config.warmup_steps, self.run.lr)

@@ -25,16 +25,19 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
         self._substeps = env.cfg.decimation
         self._control_dt = env.cfg.decimation * env.cfg.sim.dt
         self._line_start = torch.zeros(self.num_envs, 7, device=self.device)
+        self._line_end = torch.zeros_like(self._line_start)
+        self._line_twist = torch.zeros(self.num_envs, 6, device=self.device)  # [m/s, rad/s]
         self._start_is_stale = torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
         self._substep = 0
 
     def process_actions(self, actions: torch.Tensor):
         # The line starts where the last command ended or, after a reset, where the hand is.
-        last = self._limited(self._line_start, self._processed_actions)
         here = torch.cat(self._compute_frame_pose(), -1)
-        self._line_start = torch.where(self._start_is_stale[:, None], here, last)
+        self._line_start = torch.where(self._start_is_stale[:, None], here, self._line_end)
         self._start_is_stale[:] = False
         super().process_actions(actions)
+        self._line_end = self._limited(self._line_start, self._processed_actions)
+        self._line_twist = _pose_error(self._line_start, self._line_end) / self._control_dt
         self._substep = 0
 
     def apply_actions(self):
@@ -42,19 +45,11 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
             super().apply_actions()
             return
         self._substep += 1
-        end = self._limited(self._line_start, self._processed_actions)
         # The position target is held for a substep while the hand moves on: aim at the substep's middle.
-        desired = torch.lerp(self._line_start, end, (self._substep - 0.5) / self._substeps)
-        desired_quat = math_utils.normalize(desired[:, 3:])
-        position, quat = self._compute_frame_pose()
-        error = torch.cat(math_utils.compute_pose_error(position, quat, desired[:, :3], desired_quat, "axis_angle"), -1)
-        line = torch.cat(
-            math_utils.compute_pose_error(
-                self._line_start[:, :3], self._line_start[:, 3:], end[:, :3], end[:, 3:], "axis_angle"
-            ),
-            -1,
-        )
-        step, velocity = self._joint_motion(error, line / self._control_dt)
+        desired = torch.lerp(self._line_start, self._line_end, (self._substep - 0.5) / self._substeps)
+        desired = torch.cat([desired[:, :3], math_utils.normalize(desired[:, 3:])], -1)
+        error = _pose_error(torch.cat(self._compute_frame_pose(), -1), desired)
+        step, velocity = self._joint_motion(error, self._line_twist)
         joint_pos = self._asset.data.joint_pos.torch[:, self._joint_ids]
         self._asset.actuators.target_command.set_position_index(value=joint_pos + step, joint_ids=self._joint_ids)
         self._asset.actuators.target_command.set_velocity_index(value=velocity, joint_ids=self._joint_ids)
@@ -65,9 +60,7 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
 
     def pose_error(self, goal: torch.Tensor, env_ids: torch.Tensor) -> torch.Tensor:
         """From the hand to a goal (M, 7) in these environments: (M, 6) [m, rad]."""
-        position, quat = self._compute_frame_pose()
-        error = math_utils.compute_pose_error(position[env_ids], quat[env_ids], goal[:, :3], goal[:, 3:], "axis_angle")
-        return torch.cat(error, -1)
+        return _pose_error(torch.cat(self._compute_frame_pose(), -1)[env_ids], goal)
 
     def joint_step(self, error: torch.Tensor, env_ids: torch.Tensor) -> torch.Tensor:
         """The joint motion (M, 7) [rad] that takes a pose error (M, 6) away, to first order."""
@@ -91,6 +84,12 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
         square = jacobian @ transposed + damping * torch.eye(6, device=self.device)
         solution = transposed @ torch.linalg.solve(square, torch.stack([error, twist], -1))
         return solution[..., 0], solution[..., 1]
+
+
+def _pose_error(start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
+    """From poses (M, 7) to poses (M, 7): (M, 6) [m, rad]."""
+    error = math_utils.compute_pose_error(start[:, :3], start[:, 3:], end[:, :3], end[:, 3:], "axis_angle")
+    return torch.cat(error, -1)
 
 
 @configclass

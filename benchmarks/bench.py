@@ -1,0 +1,103 @@
+"""Measure this project beside what people would use instead: the table in docs/benchmarks.md. `make bench` calls this.
+
+    .venv/bin/python benchmarks/bench.py                       # every row, hours
+    .venv/bin/python benchmarks/bench.py conversion windows    # some rows; the table keeps the others' last figures
+    .venv/bin/python benchmarks/bench.py --quick               # try the code: figures that mean nothing, no table
+
+Each group of rows runs in a process of its own and leaves its figures in runs/benchmarks/, from which the table is put
+together. Nothing else should run on the machine.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from measuring import RESULTS, ROOT, Effort, Row
+
+AREAS = {
+    "simulation": ["chains", "cameras", "environments"],
+    "training": ["train_state", "train_images"],
+    "data": ["conversion", "memory", "windows"],
+    "workflow": ["start", "run"],
+    "gpu": ["gpu_steps", "gpu_train"],
+}
+NAMES = [name for names in AREAS.values() for name in names]
+TABLE = ROOT / "docs" / "benchmarks.md"
+HEADER = """# Benchmarks
+
+Each figure stands beside its reference, measured in turn on the same machine; the ratio is the median over `n`
+repetitions, with the smallest and the largest. `make bench` writes this page (benchmarks/bench.py); `make bench
+ROWS="conversion windows"` measures some rows anew.
+
+| what | reference | bar | ratio | ours | reference's | note |
+|---|---|---|---|---|---|---|
+"""
+
+
+def measure(name: str, effort: Effort) -> None:
+    """Measure one group in this process, and keep its figures."""
+    from rev2fwd_il import provenance
+
+    area = next(area for area, names in AREAS.items() if name in names)
+    rows = importlib.import_module(area).ROWS[name](effort)
+    machine = {key: value for key, value in provenance.machine().items() if key != "host"}
+    machine |= {"cores": len(os.sched_getaffinity(0))}
+    record = {"rows": [asdict(row) for row in rows], "machine": machine, "versions": provenance.versions()}
+    record |= {"code_version": provenance.code_version(), "quick": effort.quick}
+    record["command"] = f"benchmarks/bench.py {name} --repetitions {effort.repetitions}"
+    _result(name, effort.quick).write_text(json.dumps(record, indent=1) + "\n")
+    print("\n".join(row.line() for row in rows), flush=True)
+
+
+def write_table() -> None:
+    """docs/benchmarks.md from all figures there are."""
+    records = {name: json.loads(_result(name).read_text()) for name in NAMES if _result(name).exists()}
+    lines = [Row(**row).line() for record in records.values() for row in record["rows"]]
+    missing = [name for name in NAMES if name not in records]
+    text = HEADER + "\n".join(lines) + "\n\n## How\n\n"
+    text += f"Not measured yet: {', '.join(missing)}.\n\n" if missing else ""
+    text += "| rows | command | code | machine | versions |\n|---|---|---|---|---|\n"
+    for name, record in records.items():
+        facts = [", ".join(f"{key} {value}" for key, value in record[part].items()) for part in ("machine", "versions")]
+        text += f"| {name} | `{record['command']}` | {record['code_version']} | {' | '.join(facts)} |\n"
+    TABLE.write_text(text)
+    print(f"wrote {TABLE.relative_to(ROOT)}")
+
+
+def _result(name: str, quick: bool = False) -> Path:
+    return RESULTS / f"{name}{'.quick' if quick else ''}.json"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(NAMES)} (default: all)")
+    parser.add_argument("--repetitions", type=int, default=5, help="at most; what takes minutes is repeated less")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to try the code; writes no table")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)  # measure in this process
+    args = parser.parse_args()
+    if unknown := set(args.rows) - set(NAMES):
+        parser.error(f"no such rows: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    if args.here:
+        measure(args.rows[0], Effort(args.repetitions, args.quick))
+        return 0
+    failed = []
+    environment = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT / "src")} | os.environ
+    for name in args.rows or NAMES:
+        print(f"-- {name}", flush=True)
+        options = [f"--repetitions={args.repetitions}", *(["--quick"] if args.quick else []), "--here"]
+        failed += [name] * bool(subprocess.run([sys.executable, __file__, name, *options], env=environment).returncode)
+    if not args.quick:
+        write_table()
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

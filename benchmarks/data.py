@@ -1,0 +1,139 @@
+"""Writing and reading data: conversion, memory while collecting, random windows of a large file."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from measuring import RESULTS, Effort, Row, run_script, seconds
+
+DEMONSTRATIONS = Path(__file__).parents[1] / "tests" / "data" / "demonstrations_B.npz"
+WINDOWS, WINDOW_FRAMES, IMAGE_PX = 64, 16, 96
+
+
+def conversion(effort: Effort) -> list[Row]:
+    """State frames to LeRobot v3, ours against LeRobot's recorder; what is read back has to be equal."""
+    frames = effort.pick(20_000, 1_000)
+    row = Row(f"conversion of {frames} state frames to LeRobot v3", "`add_frame`, `save_episode`", "≥ 5", "frames/s")
+    with tempfile.TemporaryDirectory() as folder:
+        source, ours, theirs = (Path(folder) / name for name in ("B.npz", "ours", "theirs"))
+        count = _tiled(source, frames)
+        _convert(DEMONSTRATIONS, Path(folder) / "untimed")  # what is imported
+        for repetition in effort.at_most(3):
+            mine, other = Path(f"{ours}{repetition}"), Path(f"{theirs}{repetition}")
+            row.ours.append(count / seconds(lambda out=mine: _convert(source, out)))
+            row.theirs.append(count / seconds(lambda out=other, like=mine: _record(like, out)))
+            _check_equal(mine, other)
+    row.note = "equal when read back"
+    return [row]
+
+
+def memory(effort: Effort) -> list[Row]:
+    """Peak memory of the collecting process."""
+    many, few, num_envs = effort.pick((400, 40, 40), (8, 4, 4))
+    row = Row(f"peak memory while collecting {many} episodes with images", f"collecting {few}", "≤ 1.15", "MB")
+
+    def peak(episodes: int) -> float:
+        with tempfile.TemporaryDirectory(dir=RESULTS) as folder:
+            size = ["--num_episodes", episodes, "--num_envs", num_envs, "--headless"]
+            process = run_script("1_collect_data_pick_place.py", "--out", Path(folder) / "B.npz", *size)
+            _, status, usage = os.wait4(process.pid, 0)
+            if status:
+                raise RuntimeError("collecting failed: see above")
+            return usage.ru_maxrss / 1024
+
+    return [row.measure(effort.at_most(1), lambda: peak(many), lambda: peak(few))]
+
+
+def windows(effort: Effort) -> list[Row]:
+    """Random windows against reading everything, both from a cold page cache."""
+    size = effort.pick(2.0, 0.05)
+    what = f"reading {WINDOWS} random windows of {WINDOW_FRAMES} frames from a {size:g} GB NPZ"
+    row = Row(what, "loading the file", "≤ 0.05", "s")
+    with tempfile.TemporaryDirectory(dir=RESULTS) as folder:
+        path = Path(folder) / "big.npz"
+        _tiled(path, int(size * 1e9 / (2 * 3 * IMAGE_PX**2)), images=True)
+        _read(path, _windows)  # what is imported
+        return [row.measure(range(effort.repetitions), lambda: _read(path, _windows), lambda: _read(path, _load))]
+
+
+ROWS = {"conversion": conversion, "memory": memory, "windows": windows}
+
+
+def _tiled(path: Path, frames: int, images: bool = False) -> int:
+    """Write the shipped demonstrations again and again, until there are so many frames; returns how many."""
+    from rev2fwd_il.episodes import EpisodeDataset, write_npz
+    from rev2fwd_il.keys import EPISODE_ENDS, IMAGES, META, SUCCESS, TARGET_XY, WRIST_IMAGES
+
+    source = EpisodeDataset(DEMONSTRATIONS)
+    times = -(-frames // source.num_frames)
+    arrays = {name: np.concatenate([array] * times) for name, array in source.arrays.items() if name not in
+              (META, EPISODE_ENDS, IMAGES, WRIST_IMAGES)}  # fmt: skip
+    arrays[EPISODE_ENDS] = np.concatenate([source.ends + i * source.num_frames for i in range(times)])
+    assert len(arrays[SUCCESS]) == len(arrays[TARGET_XY]) == len(arrays[EPISODE_ENDS])
+    if images:
+        picture = np.random.default_rng(0).integers(0, 255, (1, IMAGE_PX, IMAGE_PX, 3), np.uint8)
+        every = np.broadcast_to(picture, (times * source.num_frames, *picture.shape[1:]))
+        arrays |= {IMAGES: every, WRIST_IMAGES: every}
+    write_npz(path, arrays, source.meta)
+    return times * source.num_frames
+
+
+def _convert(source: Path, out: Path) -> None:
+    from rev2fwd_il.learning.conversion import Source, convert
+
+    convert([Source(source)], out, include_failures=True)
+
+
+def _record(like: Path, out: Path) -> None:
+    """The frames of a dataset, recorded with LeRobot's own recorder."""
+    from lerobot.datasets import LeRobotDataset
+
+    from rev2fwd_il.learning.conversion import DEFAULT_FPS, REPO_ID
+    from rev2fwd_il.learning.frames import dataset_features
+    from rev2fwd_il.learning.windows import load_frames
+
+    store = load_frames(like)
+    task = LeRobotDataset(REPO_ID, root=like).meta.tasks.index[0]
+    columns = {name: values.numpy() for name, values in store.frames.items()}
+    last = (store.episode_end - 1).numpy()
+    recorded = LeRobotDataset.create(REPO_ID, DEFAULT_FPS, dataset_features(), root=out, use_videos=False)
+    for frame in range(len(store)):
+        recorded.add_frame({name: values[frame] for name, values in columns.items()} | {"task": task})
+        if frame == last[frame]:
+            recorded.save_episode()
+    recorded.finalize()
+
+
+def _check_equal(ours: Path, theirs: Path) -> None:
+    from lerobot.datasets import LeRobotDataset
+
+    from rev2fwd_il.learning.conversion import REPO_ID
+
+    mine, other = (LeRobotDataset(REPO_ID, root=root).hf_dataset.with_format("numpy")[:] for root in (ours, theirs))
+    for name in other:
+        np.testing.assert_array_equal(mine[name], other[name], err_msg=name)
+
+
+def _read(path: Path, reader) -> float:
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    started = time.perf_counter()
+    reader(path)
+    return time.perf_counter() - started
+
+
+def _load(path: Path) -> None:
+    with np.load(path) as archive:
+        _ = {name: archive[name] for name in archive.files}
+
+
+def _windows(path: Path) -> None:
+    from rev2fwd_il.contract import FRAME_FIELDS, IMAGE_FIELDS
+    from rev2fwd_il.episodes import EpisodeDataset
+
+    dataset = EpisodeDataset(path)
+    for start in np.random.default_rng(0).integers(0, dataset.num_frames - WINDOW_FRAMES, WINDOWS):
+        _ = [np.array(dataset.arrays[name][start : start + WINDOW_FRAMES]) for name in FRAME_FIELDS | IMAGE_FIELDS]

@@ -1,0 +1,143 @@
+"""Control steps a second of the alternating test, against a bare loop over Isaac Lab's `env.step` of the same scene.
+
+The loop repeats the very commands that the policies gave, from the same starts, so both simulate the same motions. All
+chains make one attempt of `HORIZON` steps: policies that have learnt nothing never succeed, and none ends before.
+"""
+
+import multiprocessing
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+from measuring import Effort, Row, checkpoint
+
+from rev2fwd_il.alternating import Chains
+from rev2fwd_il.config import with_changes
+from rev2fwd_il.parallel import Plan, simulations
+
+DATA = Path(__file__).parents[1] / "tests" / "data" / "demonstrations_B.npz"
+HORIZON, TRIAL_HORIZON = 160, 8
+CAMERAS = ("table_camera", "wrist_camera")
+
+
+def chains(effort: Effort) -> list[Row]:
+    """One process and two, both against the bare loop in one process."""
+    with Pools(effort) as pools:
+        one, two = pools.start(64, 8), pools.start(64, 8, num_processes=2)
+        reference = "bare `env.step` loop, same scene and environments, one process"
+        rows = [
+            Row("alternating test, 64 chains, state policy, one process", reference, "≥ 0.85", "steps/s"),
+            Row("the same in two processes", reference, "≥ 1.5", "steps/s"),
+        ]
+        for _ in effort.at_most(effort.repetitions):
+            figures = one(rate), one(bare), two(rate)
+            for row, ours in zip(rows, (figures[0], figures[2]), strict=True):
+                row.ours.append(ours)
+                row.theirs.append(figures[1])
+    return rows
+
+
+def cameras(effort: Effort) -> list[Row]:
+    """Both cameras recorded, 64 px."""
+    with Pools(effort) as pools:
+        sim = pools.start(64, 4, cameras=True)
+        row = Row("the same with both cameras recorded, 64 px", "that loop, both cameras read", "≥ 0.85", "steps/s")
+        sim(rate)
+        return [row.measure(effort.at_most(3), lambda: sim(rate), lambda: sim(bare))]
+
+
+def environments(effort: Effort) -> list[Row]:
+    """What environments side by side are worth."""
+    with Pools(effort) as pools:
+        many, one = pools.start(64, 8), pools.start(1, 1)
+        row = Row("64 environments", "one environment", "≥ 20", "steps/s")
+        return [row.measure(range(effort.repetitions), lambda: many(rate), lambda: one(rate))]
+
+
+ROWS = {"chains": chains, "cameras": cameras, "environments": environments}
+
+
+class Pools:
+    """Simulations in processes of their own, started once and called in turn."""
+
+    def __init__(self, effort: Effort, device: str = "cpu"):
+        self._effort, self._device, self._stack = effort, device, ExitStack()
+
+    def __enter__(self) -> "Pools":
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        self._checkpoint = checkpoint(folder, DATA, [])
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._stack.close()
+
+    def start(self, num_envs: int, trial_envs: int, cameras: bool = False, num_processes: int = 1):
+        """A function that calls a function of this module there."""
+        config = with_changes([f'sim.device="{self._device}"'])
+        policies = dict.fromkeys("AB", self._checkpoint)
+        plan = Plan(config, policies, self._effort.pick(num_envs, trial_envs), 0, num_processes, cameras)
+        horizon = self._effort.pick(HORIZON if not cameras else HORIZON // 4, TRIAL_HORIZON)
+        spawn = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(1, spawn, initializer=_start, initargs=(plan, horizon))
+        self._stack.callback(pool.shutdown)
+        pool.submit(rate).result()  # kernels are loaded, the physics step is recorded
+        return lambda call: pool.submit(call).result()
+
+
+_open, _state = ExitStack(), {}
+
+
+def _start(plan: Plan, horizon: int) -> None:
+    cells = _open.enter_context(simulations(plan))
+    _state.update(plan=plan, cells=cells, horizon=horizon, commands=[])
+
+
+def rate() -> float:
+    """Control steps a second of all chains together."""
+    plan, cells = _state["plan"], _state["cells"]
+    _state["chains"] = Chains(plan.config, plan.num_envs, max_cycles=1, seed=0)
+    recording = _recorded_steps(cells.cell.env) if hasattr(cells, "cell") else ExitStack()
+    started = time.perf_counter()
+    with recording:
+        outcomes = cells.attempts(_state["chains"], horizon=_state["horizon"], images=plan.cameras)
+        steps = sum(len(outcome.episode) for outcome in outcomes)
+    return steps / (time.perf_counter() - started)
+
+
+def _recorded_steps(env) -> ExitStack:
+    """Until the end of its block, keep what the environment is commanded."""
+    step, commands = env.step, []
+
+    def record(action):
+        commands.append(action)
+        return step(action)
+
+    env.step, _state["commands"] = record, commands
+    stack = ExitStack()
+    stack.callback(setattr, env, "step", step)
+    return stack
+
+
+def bare() -> float:
+    """Isaac Lab's own loop over the commands of the last `rate`, from its starts."""
+    import numpy as np
+
+    plan, cell = _state["plan"], _state["cells"].cell
+    (again,) = _state["chains"].split([plan.num_envs])
+    starts = [again.assign(env, None) for env in range(plan.num_envs)]
+    poses = [np.stack([getattr(start, name) for start in starts]) for name in ("ee_pose", "obj_pose")]
+    cell.reset(np.arange(plan.num_envs), *poses)
+    sensors = [cell.env.scene[name] for name in CAMERAS] if plan.cameras else []
+    started = time.perf_counter()
+    for command in _state["commands"]:
+        for sensor in sensors:
+            sensor.update(dt=0.0, force_recompute=True)
+            _ = sensor.data.output["rgb"]
+        cell.env.step(command)
+    if "cuda" in plan.config.sim.device:
+        import torch
+
+        torch.cuda.synchronize()
+    return plan.num_envs * len(_state["commands"]) / (time.perf_counter() - started)
