@@ -11,7 +11,11 @@ from rev2fwd_il.sim.launch import SolverWatch, simulation
 
 @pytest.mark.parametrize(
     "line",
-    ["nefc overflow - please increase njmax to 130", "Warning: EPA horizon = 12 isn't large enough."],
+    [
+        "nefc overflow - please increase njmax to 130",
+        "Warning: EPA horizon = 12 isn't large enough.",
+        "solver iterations limit reached - please increase iterations to 100",
+    ],
 )
 def test_a_solver_warning_is_an_error(line, capfd):
     with SolverWatch().watching() as watch:
@@ -21,11 +25,14 @@ def test_a_solver_warning_is_an_error(line, capfd):
     assert line in capfd.readouterr().out
 
 
-def test_other_output_is_passed_on(capfd):
+@pytest.mark.parametrize(
+    "line", ["solved", "linesearch iterations limit reached - please increase ls_iterations to 200"]
+)
+def test_other_output_is_passed_on(line, capfd):
     with SolverWatch().watching() as watch:
-        os.write(1, b"solved\n")
+        os.write(1, f"{line}\n".encode())
     watch.check()
-    assert "solved" in capfd.readouterr().out
+    assert line in capfd.readouterr().out
 
 
 def test_a_viewer_without_a_display_is_refused(monkeypatch):
