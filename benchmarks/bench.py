@@ -2,6 +2,7 @@
 
     .venv/bin/python benchmarks/bench.py                       # every row, hours
     .venv/bin/python benchmarks/bench.py conversion windows    # some rows; the table keeps the others' last figures
+    .venv/bin/python benchmarks/bench.py run --run .               # the workflow as it last ran in this folder
     .venv/bin/python benchmarks/bench.py --quick               # try the code: figures that mean nothing, no table
 
 Each group of rows runs in a process of its own and leaves its figures in runs/benchmarks/, from which the table is put
@@ -50,6 +51,7 @@ def measure(name: str, effort: Effort) -> None:
     record = {"rows": [asdict(row) for row in rows], "machine": machine, "versions": provenance.versions()}
     record |= {"code_version": provenance.code_version(), "quick": effort.quick}
     record["command"] = f"benchmarks/bench.py {name} --repetitions {effort.repetitions}"
+    record["command"] += f" --run {effort.run}" if effort.run and name == "run" else ""
     _result(name, effort.quick).write_text(json.dumps(record, indent=1) + "\n")
     print("\n".join(row.line() for row in rows), flush=True)
 
@@ -77,6 +79,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(NAMES)} (default: all)")
     parser.add_argument("--repetitions", type=int, default=5, help="at most; what takes minutes is repeated less")
+    parser.add_argument("--run", type=Path, metavar="FOLDER", help="row run: do not run, read how it went there")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to try the code; writes no table")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)  # measure in this process
     args = parser.parse_args()
@@ -84,13 +87,14 @@ def main() -> int:
         parser.error(f"no such rows: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     RESULTS.mkdir(parents=True, exist_ok=True)
     if args.here:
-        measure(args.rows[0], Effort(args.repetitions, args.quick))
+        measure(args.rows[0], Effort(args.repetitions, args.quick, args.run))
         return 0
     failed = []
     environment = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT / "src")} | os.environ
     for name in args.rows or NAMES:
         print(f"-- {name}", flush=True)
-        options = [f"--repetitions={args.repetitions}", *(["--quick"] if args.quick else []), "--here"]
+        options = [f"--repetitions={args.repetitions}", "--here"]
+        options += ["--quick"] * args.quick + ([f"--run={args.run}"] if args.run else [])
         failed += [name] * bool(subprocess.run([sys.executable, __file__, name, *options], env=environment).returncode)
     if not args.quick:
         write_table()

@@ -18,7 +18,7 @@ def conversion(effort: Effort) -> list[Row]:
     row = Row(f"conversion of {frames} state frames to LeRobot v3", "`add_frame`, `save_episode`", "≥ 5", "frames/s")
     with tempfile.TemporaryDirectory() as folder:
         source, ours, theirs = (Path(folder) / name for name in ("B.npz", "ours", "theirs"))
-        count = _tiled(source, frames)
+        count = tiled(source, frames)
         _convert(DEMONSTRATIONS, Path(folder) / "untimed")  # what is imported
         for repetition in effort.at_most(3):
             mine, other = Path(f"{ours}{repetition}"), Path(f"{theirs}{repetition}")
@@ -53,7 +53,7 @@ def windows(effort: Effort) -> list[Row]:
     row = Row(what, "loading the file", "≤ 0.05", "s")
     with tempfile.TemporaryDirectory(dir=RESULTS) as folder:
         path = Path(folder) / "big.npz"
-        _tiled(path, int(size * 1e9 / (2 * 3 * IMAGE_PX**2)), images=True)
+        tiled(path, int(size * 1e9 / (2 * 3 * IMAGE_PX**2)), images=True)
         _read(path, _windows)  # what is imported
         return [row.measure(range(effort.repetitions), lambda: _read(path, _windows), lambda: _read(path, _load))]
 
@@ -61,7 +61,7 @@ def windows(effort: Effort) -> list[Row]:
 ROWS = {"conversion": conversion, "memory": memory, "windows": windows}
 
 
-def _tiled(path: Path, frames: int, images: bool = False) -> int:
+def tiled(path: Path, frames: int, images: bool = False) -> int:
     """Write the shipped demonstrations again and again, until there are so many frames; returns how many."""
     from rev2fwd_il.episodes import EpisodeDataset, write_npz
     from rev2fwd_il.keys import EPISODE_ENDS, IMAGES, META, SUCCESS, TARGET_XY, WRIST_IMAGES

@@ -20,6 +20,7 @@ class Effort:
 
     repetitions: int
     quick: bool  # try the code: tiny sizes, figures that mean nothing
+    run: Path | None = None  # where the workflow has run already
 
     def pick(self, full, quick):
         """One of two sizes."""
