@@ -125,7 +125,7 @@ def test_a_policy_that_sees_trains_and_plans(pictures, tmp_path):
     store = load_frames(tmp_path / "data", images=True)
     history = cut_windows(store, torch.tensor([0, 50]), 2, 16, policy.observation_keys)
     assert history[keys.OBS_TABLE_IMAGE].shape == (2, 2, 24, 24, 3)
-    assert policy.plan(history).shape == (2, 8, 8)
+    assert policy.plan(history).shape == (2, config.policy.n_action_steps, 8)
 
 
 def test_a_small_network_learns_one_episode(data, original, tmp_path):
@@ -134,9 +134,11 @@ def test_a_small_network_learns_one_episode(data, original, tmp_path):
     config = tiny_config({"down_dims": [32, 64]}, batch_size=64, ema_decay=0.95, save_every=1000)
     policy = load_policy(train(TrainingRun(tmp_path / "data", tmp_path / "run", config, 300, 3e-3)))
     store = load_frames(tmp_path / "data")
-    windows = cut_windows(store, torch.arange(20, len(store) - 8, 10), 2, 16, policy.observation_keys)
+    windows = cut_windows(
+        store, torch.arange(20, len(store) - policy.n_action_steps, 10), 2, 16, policy.observation_keys
+    )
     plan = policy.plan(windows, torch.Generator().manual_seed(0))
-    demonstrated = windows[keys.ACTION][:, 1:9]
+    demonstrated = windows[keys.ACTION][:, 1 : 1 + policy.n_action_steps]
     error = (plan[..., :3] - demonstrated[..., :3]).norm(dim=-1)
     still = (windows[keys.OBS_STATE][:, -1:, :3] - demonstrated[..., :3]).norm(dim=-1)
     assert error.median() < 0.01 < still.median()
