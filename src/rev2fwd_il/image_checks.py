@@ -6,7 +6,7 @@ import numpy as np
 
 from rev2fwd_il import keys
 from rev2fwd_il.episodes import IMAGE_FIELDS, EpisodeDataset
-from rev2fwd_il.findings import ERROR, WARNING, Finding, by_episode, inner_frames
+from rev2fwd_il.findings import ERROR, WARNING, Finding, by_episode, doubt, inner_frames
 
 BLACK = 4  # of 255: a frame with no brighter value is black
 CONSTANT = 2  # of 255: a frame that spans less shows nothing
@@ -34,7 +34,7 @@ def check_content(dataset: EpisodeDataset) -> list[Finding]:
         constant = ~black & (high - low < CONSTANT).all(axis=1)
         found += by_episode(dataset, np.flatnonzero(black), ERROR, "black_image", "the image is black", name)
         message = "the image has one colour"
-        found += by_episode(dataset, np.flatnonzero(constant), ERROR, "constant_image", message, name)
+        found += by_episode(dataset, np.flatnonzero(constant), doubt(dataset), "constant_image", message, name)
     return found
 
 
@@ -52,11 +52,11 @@ def check_freshness(dataset: EpisodeDataset) -> list[Finding]:
         first = dataset.starts[1:]
         stale = first[(hashes[first] == hashes[first - 1]) & moved(first, first - 1)]
         message = "the first image is the last one of the episode before"
-        found += by_episode(dataset, stale, ERROR, "stale_image", message, name)
+        found += by_episode(dataset, stale, doubt(dataset), "stale_image", message, name)
         begin = np.intersect1d(dataset.starts, inner)
         held = begin[(hashes[begin] == hashes[begin + 1]) & moved(begin, begin + 1)]
         message = "the first image is repeated although the scene moves"
-        found += by_episode(dataset, held, ERROR, "repeated_image", message, name)
+        found += by_episode(dataset, held, doubt(dataset), "repeated_image", message, name)
         later = np.arange(FROZEN_FRAMES, dataset.num_frames)
         later = later[
             np.searchsorted(dataset.ends, later, "right")
