@@ -54,7 +54,8 @@ def convert(
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out}: exists already", do="remove it or choose another --lerobot_dataset_dir")
-    datasets = [(source, open_checked(source.path)) for source in sources]
+    opened = EpisodeDataset if exact else open_checked  # exchange carries what is there, training refuses what is wrong
+    datasets = [(source, opened(source.path)) for source in sources]
     counts = [_kept_counts(source, dataset, include_failures) for source, dataset in datasets]
     _check_not_empty(counts)
     if images:
