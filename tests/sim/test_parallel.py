@@ -65,9 +65,12 @@ def test_processes_end_with_their_parent(tmp_path):
     script.write_text(PARENT)
     parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
     assert parent.stdout.readline() == "started\n"
-    time.sleep(3)
-    workers = [each.pid for each in processes.descendants(parent.pid) if "--multiprocessing-fork" in each.command]
-    assert len(workers) == 2
+    deadline = time.monotonic() + 60
+    workers = []
+    while len(workers) < 2:  # whether they have begun to watch their parent or not: both have to end
+        assert time.monotonic() < deadline, "the workers did not start"
+        time.sleep(0.01)
+        workers = [each.pid for each in processes.descendants(parent.pid) if "--multiprocessing-fork" in each.command]
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     deadline = time.monotonic() + 20
