@@ -129,6 +129,17 @@ def test_the_wrist_camera_moves_with_the_hand(cell, starts):
     assert np.abs(cell.images()[1].astype(int) - before).mean() > 2
 
 
+def test_the_table_alone_shows_the_wrist_camera_that_the_hand_moves(cell, starts):
+    starts.ee_pose[:, :3], starts.target_xy[:] = (0.4, 0.25, 0.12), (0.6, -0.25)
+    reset(cell, starts)
+    before = cell.images()[1].astype(int)
+    starts.ee_pose[:, 1] -= 0.02
+    reset(cell, starts)
+    below_the_fingers = slice(before.shape[1] // 2, None)
+    assert not red_pixels(before[:, below_the_fingers]).any()
+    assert np.abs(cell.images()[1] - before)[:, below_the_fingers].mean() > 2
+
+
 def test_a_film_shows_one_frame_a_state(cell, starts):
     observation = reset(cell, starts)
     joints = np.repeat(cell.joint_pos()[:1], 8, 0)

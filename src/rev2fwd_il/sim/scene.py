@@ -16,7 +16,7 @@ from rev2fwd_il.config import Config
 from rev2fwd_il.errors import SimulationError
 
 ASSETS = Path(__file__).parents[3] / "assets"
-PANDA_USD, TABLE_USD = ASSETS / "panda.usda", ASSETS / "table.usda"
+PANDA_USD, TABLE_USD, MAT_USD = ASSETS / "panda.usda", ASSETS / "table.usda", ASSETS / "mat.usda"
 HAND_TO_TCP_M = (0.0, 0.0, 0.1034)  # tool centre point between the pads, in the hand frame
 HAND_TO_TCP_XYZW = (1.0, 0.0, 0.0, 0.0)  # half a turn about x: the tool frame points up while the gripper points down
 ARM_JOINTS = {
@@ -118,6 +118,7 @@ class PickPlaceSceneCfg(InteractiveSceneCfg):
     light: AssetBaseCfg = AssetBaseCfg(prim_path="/World/light", spawn=sim_utils.DomeLightCfg(intensity=2000.0))
     robot: ArticulationCfg = None
     cube: RigidObjectCfg = None
+    mat: AssetBaseCfg = None
     goal_marker: AssetBaseCfg = None
     target_marker: AssetBaseCfg = None
     table_camera: CameraCfg = None
@@ -140,6 +141,7 @@ def scene_cfg(config: Config, num_envs: int, cameras: bool) -> PickPlaceSceneCfg
         prim_path="{ENV_REGEX_NS}/Target", spawn=_marker(RED), init_state=AssetBaseCfg.InitialStateCfg(pos=goal)
     )
     if cameras:
+        scene.mat = AssetBaseCfg(prim_path="{ENV_REGEX_NS}/Mat", spawn=sim_utils.UsdFileCfg(usd_path=str(MAT_USD)))
         policy_size = (config.sim.image_width, config.sim.image_height)
         table = CameraCfg.OffsetCfg(pos=(1.1, 0.0, 0.75), rot=_towards_base(50.0), convention="world")
         front = CameraCfg.OffsetCfg(pos=(1.6, 0.0, 0.9), rot=_towards_base(33.0), convention="world")
