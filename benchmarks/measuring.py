@@ -60,6 +60,13 @@ class Row:
         return f"| {self.what} | {self.reference} | {self.bar} | {ratio} | {figures} | {self.note} |"
 
 
+def record(rows: list[Row], ours: list[float], reference: float) -> None:
+    """Add one repetition: a figure for each row, against the same reference."""
+    for row, figure in zip(rows, ours, strict=True):
+        row.ours.append(figure)
+        row.theirs.append(reference)
+
+
 def seconds(call: Callable[[], object]) -> float:
     """How long a call takes."""
     started = time.perf_counter()

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from measuring import Effort, Row, checkpoint
+from measuring import Effort, Row, checkpoint, record
 
 from rev2fwd_il.alternating import Chains
 from rev2fwd_il.config import with_changes
@@ -32,10 +32,8 @@ def chains(effort: Effort) -> list[Row]:
             Row("the same in two processes", reference, "≥ 1.5", "steps/s"),
         ]
         for _ in effort.at_most(effort.repetitions):
-            figures = one(rate), one(bare), two(rate)
-            for row, ours in zip(rows, (figures[0], figures[2]), strict=True):
-                row.ours.append(ours)
-                row.theirs.append(figures[1])
+            alone, reference, both = one(rate), one(bare), two(rate)
+            record(rows, [alone, both], reference)
     return rows
 
 
@@ -51,9 +49,14 @@ def cameras(effort: Effort) -> list[Row]:
 def environments(effort: Effort) -> list[Row]:
     """What environments side by side are worth."""
     with Pools(effort) as pools:
-        many, one = pools.start(64, 8), pools.start(1, 1)
-        row = Row("64 environments", "one environment", "≥ 20", "steps/s")
-        return [row.measure(range(effort.repetitions), lambda: many(rate), lambda: one(rate))]
+        many, both, one = pools.start(64, 8), pools.start(64, 8, num_processes=2), pools.start(1, 1)
+        rows = [
+            Row("64 environments in one process", "one environment", "≥ 20", "steps/s"),
+            Row("64 environments in two processes", "one environment", "≥ 20", "steps/s"),
+        ]
+        for _ in range(effort.repetitions):
+            record(rows, [many(rate), both(rate)], one(rate))
+    return rows
 
 
 ROWS = {"chains": chains, "cameras": cameras, "environments": environments}

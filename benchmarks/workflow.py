@@ -11,7 +11,7 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from measuring import RESULTS, ROOT, SCRIPTS, Effort, Row, checkpoint, seconds
+from measuring import RESULTS, ROOT, SCRIPTS, Effort, Row, checkpoint, record, seconds
 
 DATA = ROOT / "tests" / "data" / "demonstrations_B.npz"
 CORES = 2
@@ -31,18 +31,16 @@ def start(effort: Effort) -> list[Row]:
             ],
             "6_test_alternating.py": ["--policy_A", policy, "--policy_B", policy, "--out_A", out_a, "--out_B", out_b],
         }  # fmt: skip
-        rows = {
-            name: Row(f"start of {name} to its first step, kernels cached", "the bare Isaac Lab scene", "≤ 1.2", "s")
+        rows = [
+            Row(f"start of {name} to its first step, kernels cached", "the bare Isaac Lab scene", "≤ 1.2", "s")
             for name in scripts
-        }
+        ]
         bare = ["--bare", size[1]]
         _first_step(bare)
         for _ in range(effort.repetitions):
-            reference = _first_step(bare)
-            for name, row in rows.items():
-                row.ours.append(_first_step([SCRIPTS / name, *scripts[name], *size]))
-                row.theirs.append(reference)
-    return list(rows.values())
+            figures = [_first_step([SCRIPTS / name, *options, *size]) for name, options in scripts.items()]
+            record(rows, figures, _first_step(bare))
+    return rows
 
 
 def run(effort: Effort) -> list[Row]:

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from rev2fwd_il.episodes import Episode, EpisodeWriter
+from rev2fwd_il.episodes import FRAME_FIELDS, IMAGE_FIELDS, Episode, EpisodeWriter
 
 META = {"task": "B", "fps": 30.0, "seed": 0}
 DOWN = np.array([1.0, 0.0, 0.0, 0.0])
@@ -59,6 +59,14 @@ def write_dataset(path, episodes, **meta):
         for episode in episodes:
             writer.add(episode)
     return path
+
+
+def assert_same(one: Episode, other: Episode) -> None:
+    """All frames, the target and the verdict, bit for bit."""
+    for name in (*FRAME_FIELDS, *IMAGE_FIELDS, "target_xy"):
+        a, b = np.asarray(getattr(one, name)), np.asarray(getattr(other, name))
+        assert a.dtype == b.dtype and a.tobytes() == b.tobytes(), name
+    assert one.success == other.success
 
 
 def _pixel(position: np.ndarray, size: int) -> tuple[int, int]:

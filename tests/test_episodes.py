@@ -1,20 +1,15 @@
 import json
-import os
 import pickle
-import signal
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import META, make_episode, write_dataset
+from synthetic import assert_same, make_episode, write_dataset
 
-from rev2fwd_il.episodes import FRAME_FIELDS, IMAGE_FIELDS, Episode, EpisodeDataset, EpisodeWriter, write_npz
+from rev2fwd_il.episodes import FRAME_FIELDS, EpisodeDataset
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.npz import damaged_member
 
@@ -40,13 +35,6 @@ def rewritten(path, **changes):
     out = path.with_name("changed.npz")
     np.savez(out, **arrays)
     return out
-
-
-def assert_same(one: Episode, other: Episode):
-    for name in (*FRAME_FIELDS, *IMAGE_FIELDS, "target_xy"):
-        a, b = np.asarray(getattr(one, name)), np.asarray(getattr(other, name))
-        assert a.dtype == b.dtype and a.tobytes() == b.tobytes(), name
-    assert one.success == other.success
 
 
 # --- round trips
@@ -207,203 +195,3 @@ def test_flipped_bytes_are_refused_or_found(tmp_path_factory, data):
         return
     if damaged_member(bad) is None:
         assert_same(EpisodeDataset(clean)[0], dataset[0])
-
-
-# --- writing
-
-
-def test_output_that_exists_is_kept(path, episodes):
-    before = path.read_bytes()
-    with pytest.raises(DataError, match="exists already"):
-        EpisodeWriter(path, META)
-    with pytest.raises(DataError, match="exists already"):
-        write_npz(path, {}, {})
-    assert path.read_bytes() == before
-
-
-def test_nothing_to_write(tmp_path):
-    with pytest.raises(DataError, match="no episode to write"), EpisodeWriter(tmp_path / "x.npz", META):
-        pass
-    assert not list(tmp_path.iterdir())
-
-
-def test_discard_leaves_nothing(tmp_path, episodes):
-    with EpisodeWriter(tmp_path / "x.npz", META) as writer:
-        writer.add(episodes[0])
-        writer.discard()
-    assert not list(tmp_path.iterdir())
-
-
-def test_object_arrays_are_not_written(tmp_path):
-    with pytest.raises(DataError, match="Python objects"):
-        write_npz(tmp_path / "x.npz", {"bad": np.array([{}])}, {})
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda e: {"images": None}, "some episodes have `images`"),
-        (lambda e: {"images": e.images[:, :8]}, "`images` does not fit"),
-        (lambda e: {"images": e.images / 255.0}, "`images` does not fit"),
-        (lambda e: {"action": e.action[:, :7]}, "`action` does not fit"),
-        (lambda e: {"target_xy": np.zeros(3)}, "`target_xy` does not fit"),
-        (lambda e: {"ee_pose": e.ee_pose * np.nan}, "not finite"),
-        (lambda e: {name: getattr(e, name)[:0] for name in (*FRAME_FIELDS, *IMAGE_FIELDS)}, "without frames"),
-    ],
-)
-def test_an_episode_that_does_not_fit_is_refused_and_leaves_no_trace(tmp_path, episodes, change, message):
-    path = tmp_path / "x.npz"
-    with EpisodeWriter(path, META) as writer:
-        writer.add(episodes[0])
-        with pytest.raises(DataError, match=message):
-            writer.add(episodes[1].replace(**change(episodes[1])))
-        writer.add(episodes[2])
-    assert_same(EpisodeDataset(path)[1], episodes[2])
-
-
-def test_resume_continues(tmp_path, episodes):
-    path = tmp_path / "x.npz"
-    with pytest.raises(RuntimeError), EpisodeWriter(path, META) as writer:
-        writer.add(episodes[0])
-        raise RuntimeError("stopped")
-    assert not path.exists()
-    with EpisodeWriter(path, META, resume=True) as writer:
-        assert len(writer) == 1
-        writer.add(episodes[1])
-    for before, after in zip(episodes, EpisodeDataset(path)):
-        assert_same(before, after)
-
-
-def test_resume_drops_a_torn_episode(tmp_path, episodes):
-    path = tmp_path / "x.npz"
-    with pytest.raises(RuntimeError), EpisodeWriter(path, META) as writer:
-        writer.add(episodes[0])
-        raise RuntimeError("stopped")
-    with h5py.File(writer.part, "a") as file:
-        file["ee_pose"].resize(len(file["ee_pose"]) + 9, axis=0)
-        file["success"].resize(2, axis=0)
-    with EpisodeWriter(path, META, resume=True):
-        pass
-    dataset = EpisodeDataset(path)
-    assert len(dataset) == 1
-    assert_same(dataset[0], episodes[0])
-
-
-def stop_after(path, episodes, **changes):
-    """A writer that ended with an error: its part file."""
-    with pytest.raises(RuntimeError), EpisodeWriter(path, META | changes) as writer:
-        for episode in episodes:
-            writer.add(episode)
-        raise RuntimeError("stopped")
-    return writer.part
-
-
-def test_what_another_run_left_is_replaced_with_a_word(tmp_path, episodes, capsys):
-    stop_after(tmp_path / "x.npz", episodes[:1], seed=1)
-    with EpisodeWriter(tmp_path / "x.npz", META, resume=True) as writer:
-        assert "holds 1 episodes of other settings" in capsys.readouterr().err
-        assert len(writer) == 0
-        writer.add(episodes[1])
-    assert_same(EpisodeDataset(tmp_path / "x.npz")[0], episodes[1])
-
-
-@pytest.mark.parametrize("resume", [True, False])
-@pytest.mark.parametrize("keep", [0.0, 0.3, 0.7])
-def test_a_damaged_part_file_is_replaced_with_a_word(tmp_path, episodes, capsys, resume, keep):
-    part = stop_after(tmp_path / "x.npz", episodes)
-    part.write_bytes(part.read_bytes()[: int(keep * part.stat().st_size)] + b"not HDF5")
-    with EpisodeWriter(tmp_path / "x.npz", META, resume=resume) as writer:
-        assert "damaged" in capsys.readouterr().err
-        writer.add(episodes[1])
-    assert_same(EpisodeDataset(tmp_path / "x.npz")[0], episodes[1])
-
-
-def test_the_maker_may_change_between_a_kill_and_a_resume(tmp_path, episodes):
-    stop_after(tmp_path / "x.npz", episodes[:1], code_version="1")
-    with EpisodeWriter(tmp_path / "x.npz", META | {"code_version": "2"}, resume=True) as writer:
-        assert len(writer) == 1
-    assert EpisodeDataset(tmp_path / "x.npz").meta["code_version"] == "2"
-
-
-def test_a_resume_by_batches_gives_the_same_bytes(tmp_path, episodes):
-    def write(path, stop_at=None):
-        with EpisodeWriter(path, META, resume=True) as writer:
-            done = writer.rewind()
-            for batch in range(len(done), 3):
-                for index in range(2):
-                    if (batch, index) == stop_at:
-                        raise RuntimeError("stopped")
-                    writer.add(episodes[(batch + index) % len(episodes)])
-                writer.finish_batch({"batch": batch})
-            return done
-
-    write(tmp_path / "whole.npz")
-    for stop_at in [(0, 1), (1, 1), (2, 0)]:
-        with pytest.raises(RuntimeError):
-            write(tmp_path / "x.npz", stop_at)
-    assert write(tmp_path / "x.npz") == [{"batch": 0}, {"batch": 1}]
-    assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
-
-
-def test_two_writers_of_one_file(tmp_path, episodes):
-    with EpisodeWriter(tmp_path / "x.npz", META) as writer:
-        writer.add(episodes[0])
-        code = "import sys; from rev2fwd_il.episodes import EpisodeWriter; EpisodeWriter(sys.argv[1], {})"
-        other = python(code, tmp_path / "x.npz")
-        assert "cannot be opened" in other.communicate()[1]
-        writer.add(episodes[1])
-    assert len(EpisodeDataset(tmp_path / "x.npz")) == 2
-
-
-WRITE = """
-import resource, sys
-sys.path.insert(0, sys.argv[2])
-from synthetic import META, make_episode
-from rev2fwd_il.episodes import EpisodeWriter
-from rev2fwd_il.errors import DataError
-episode = make_episode(0, size=32)
-try:
-    with EpisodeWriter(sys.argv[1], META) as writer:
-        for count in range(int(sys.argv[3])):
-            writer.add(episode)
-            print(len(writer), flush=True)
-        if sys.argv[4] == "npz":
-            resource.setrlimit(resource.RLIMIT_FSIZE, (2**19, 2**19))
-        elif sys.argv[4] == "part":
-            resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
-            for count in range(9):
-                writer.add(episode)
-except DataError as error:
-    sys.exit(f"error: {error}")
-"""
-
-
-def python(code, *args):
-    """A Python process with its output at hand."""
-    command = [sys.executable, "-c", code, *map(str, args)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-@pytest.mark.parametrize("stage", ["part", "npz"])
-def test_full_disk(tmp_path, stage):
-    """A limit on file size stands for a full disk: the write fails in the same place with an OSError."""
-    process = python(WRITE, tmp_path / "x.npz", Path(__file__).parent, 4 if stage == "npz" else 1, stage)
-    error = process.communicate(timeout=60)[1]
-    assert process.returncode == 1, error
-    assert "could not be written" in error and "Traceback" not in error
-    left = {file.name for file in tmp_path.iterdir()}
-    assert left == {"x.npz.part.h5"}
-
-
-def test_kill_leaves_no_final_file_and_all_finished_episodes(tmp_path):
-    process = python(WRITE, tmp_path / "x.npz", Path(__file__).parent, 10**6, "")
-    while int(process.stdout.readline()) < 20:
-        pass
-    os.kill(process.pid, signal.SIGKILL)
-    counted = 20 + len(process.communicate()[0].split())
-    assert not (tmp_path / "x.npz").exists()
-    with EpisodeWriter(tmp_path / "x.npz", META, resume=True) as writer:
-        assert len(writer) >= counted
-    dataset = EpisodeDataset(tmp_path / "x.npz")
-    assert_same(dataset[len(dataset) - 1], make_episode(0, size=32))
