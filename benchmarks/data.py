@@ -62,15 +62,21 @@ ROWS = {"conversion": conversion, "memory": memory, "windows": windows}
 
 
 def tiled(path: Path, frames: int, images: bool = False) -> int:
-    """Write the shipped demonstrations again and again, until there are so many frames; returns how many."""
+    """Write the shipped demonstrations again and again, until there are so many frames; returns how many.
+
+    Each time a tenth of a millimetre further from the robot: episodes that are equal are refused.
+    """
     from rev2fwd_il.episodes import EpisodeDataset, write_npz
-    from rev2fwd_il.keys import EPISODE_ENDS, IMAGES, META, SUCCESS, TARGET_XY, WRIST_IMAGES
+    from rev2fwd_il.keys import ACTION, EE_POSE, EPISODE_ENDS, IMAGES, META, OBJ_POSE, SUCCESS, TARGET_XY, WRIST_IMAGES
 
     source = EpisodeDataset(DEMONSTRATIONS)
     times = -(-frames // source.num_frames)
     arrays = {name: np.concatenate([array] * times) for name, array in source.arrays.items() if name not in
               (META, EPISODE_ENDS, IMAGES, WRIST_IMAGES)}  # fmt: skip
     arrays[EPISODE_ENDS] = np.concatenate([source.ends + i * source.num_frames for i in range(times)])
+    for name, count in ((EE_POSE, source.num_frames), (OBJ_POSE, source.num_frames), (ACTION, source.num_frames),
+                        (TARGET_XY, len(source))):  # fmt: skip
+        arrays[name][:, 0] += np.repeat(np.arange(times, dtype=np.float32) * 1e-4, count)
     assert len(arrays[SUCCESS]) == len(arrays[TARGET_XY]) == len(arrays[EPISODE_ENDS])
     if images:
         picture = np.random.default_rng(0).integers(0, 255, (1, IMAGE_PX, IMAGE_PX, 3), np.uint8)

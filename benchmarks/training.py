@@ -94,6 +94,7 @@ class Training:
         }  # fmt: skip
         if policy.images:
             settings["policy.crop_shape"] = list(self.loop.bundle.config.crop_shape)
+            settings |= {"policy.pretrained_backbone_weights": "null", "policy.use_group_norm": "true"}
             settings["policy.input_features"] = _features(self.loop.bundle.config.input_features)
         subprocess.run(["rm", "-rf", self.folder / "theirs"], check=True)
         environment = os.environ | {"OMP_NUM_THREADS": str(THREADS), "HF_HUB_OFFLINE": "1"}
