@@ -137,9 +137,8 @@ def _load(path: Path) -> None:
 
 
 def _windows(path: Path) -> None:
-    from rev2fwd_il.contract import FRAME_FIELDS, IMAGE_FIELDS
     from rev2fwd_il.episodes import EpisodeDataset
 
     dataset = EpisodeDataset(path)
     for start in np.random.default_rng(0).integers(0, dataset.num_frames - WINDOW_FRAMES, WINDOWS):
-        _ = [np.array(dataset.arrays[name][start : start + WINDOW_FRAMES]) for name in FRAME_FIELDS | IMAGE_FIELDS]
+        dataset.frames(start, start + WINDOW_FRAMES)

@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import assert_same, make_episode, write_dataset
 
-from rev2fwd_il.episodes import FRAME_FIELDS, EpisodeDataset
+from rev2fwd_il.episodes import FRAME_FIELDS, IMAGE_FIELDS, EpisodeDataset
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.npz import damaged_member
 
@@ -77,6 +78,24 @@ def test_same_episodes_give_the_same_bytes(tmp_path, episodes):
 
 def test_reading_maps_instead_of_loading(path):
     assert isinstance(EpisodeDataset(path).arrays["images"], np.memmap)
+
+
+def test_some_frames_are_those_of_the_map(path, tmp_path):
+    dataset = EpisodeDataset(path)
+    packed = tmp_path / "packed.npz"
+    np.savez_compressed(packed, **arrays_of(path))
+    for start, stop in ((0, 1), (3, 19), (dataset.num_frames - 2, dataset.num_frames + 5), (4, 4)):
+        for some in (dataset.frames(start, stop), EpisodeDataset(packed).frames(start, stop)):
+            assert set(some) == {*FRAME_FIELDS, *IMAGE_FIELDS}
+            for name, values in some.items():
+                np.testing.assert_array_equal(values, dataset.arrays[name][start:stop], err_msg=name, strict=True)
+
+
+def test_a_file_cut_short_after_it_was_opened(path):
+    dataset = EpisodeDataset(path)
+    os.truncate(path, dataset.arrays["wrist_images"].offset + 8)
+    with pytest.raises(DataError, match="cut short while it was read"):
+        dataset.frames(0, 2)
 
 
 def test_unknown_fields_are_ignored(path):

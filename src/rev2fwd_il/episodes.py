@@ -17,7 +17,7 @@ import numpy as np
 from rev2fwd_il import keys
 from rev2fwd_il.contract import EPISODE_FIELDS, FRAME_FIELDS, IMAGE_FIELDS, SCHEMA_VERSION, Episode, has_shape
 from rev2fwd_il.errors import DataError
-from rev2fwd_il.npz import map_npz
+from rev2fwd_il.npz import map_npz, read_rows
 from rev2fwd_il.recording import EpisodeWriter, write_npz
 
 __all__ = ["FRAME_FIELDS", "IMAGE_FIELDS", "Episode", "EpisodeDataset", "EpisodeWriter", "write_npz"]
@@ -51,6 +51,12 @@ class EpisodeDataset:
         images = {name: self.arrays[name][window] for name in IMAGE_FIELDS if name in self.arrays}
         frames = {name: np.asarray(self.arrays[name][window]) for name in FRAME_FIELDS}
         return Episode(**frames, **images, target_xy=self.target_xy[index], success=bool(self.success[index]))
+
+    def frames(self, start: int, stop: int) -> dict[str, np.ndarray]:
+        """Field -> its frames from `start` to before `stop`; of the images no more is read than these."""
+        states = {name: np.array(self.arrays[name][start:stop]) for name in FRAME_FIELDS}  # checked, thus in memory
+        images = [name for name in IMAGE_FIELDS if name in self.arrays]
+        return states | {name: read_rows(self.arrays[name], start, stop) for name in images}
 
     def __iter__(self) -> Iterator[Episode]:
         return (self[index] for index in range(len(self)))
