@@ -98,7 +98,7 @@ def _record(like: Path, out: Path) -> None:
 
     from rev2fwd_il.learning.conversion import DEFAULT_FPS, REPO_ID
     from rev2fwd_il.learning.frames import dataset_features
-    from rev2fwd_il.learning.windows import load_frames
+    from rev2fwd_il.learning.loading import load_frames
 
     store = load_frames(like)
     task = LeRobotDataset(REPO_ID, root=like).meta.tasks.index[0]

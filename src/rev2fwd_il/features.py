@@ -17,6 +17,8 @@ Leading axes are free; arrays are NumPy float32.
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from rev2fwd_il import keys
+
 NEAR_M, FAR_M, NEAR_RAD = 0.05, 0.2, 0.2
 HELD_DISTANCE_M, HELD_WIDTH_M, HELD_RAMP_M = 0.045, 0.065, 0.015  # no longer held, and over how much it ceases
 STATE_NAMES = ["x", "y", "z", "qw", "qx", "qy", "qz", "gripper_width"]
@@ -29,6 +31,7 @@ ENVIRONMENT_STATE_NAMES = [
     *("hand_apart", "hand_beside", "hand_beside_far", "target_apart", "target_apart_far", "held", "held_apart"),
 ]
 ACTION_NAMES = ["x", "y", "z", "qw", "qx", "qy", "qz", "gripper"]
+IMAGE_FIELDS = {keys.OBS_TABLE_IMAGE: keys.IMAGES, keys.OBS_WRIST_IMAGE: keys.WRIST_IMAGES}  # and their names in an NPZ
 OBJECT, TARGET = slice(0, 7), slice(7, 9)  # of the environment state
 
 

@@ -8,9 +8,10 @@ from lerobot.datasets import LeRobotDataset
 from rev2fwd_il import features, keys
 from rev2fwd_il.episodes import EpisodeDataset
 from rev2fwd_il.errors import DataError, EmptyRolloutError
+from rev2fwd_il.features import IMAGE_FIELDS
 from rev2fwd_il.learning.conversion import REPO_ID, ROLLOUT, Source, check_sources, convert, read_sidecar
-from rev2fwd_il.learning.frames import IMAGE_FIELDS, dataset_features
-from rev2fwd_il.learning.windows import load_frames
+from rev2fwd_il.learning.frames import dataset_features
+from rev2fwd_il.learning.loading import load_frames
 
 
 def record_with_lerobot(npz: EpisodeDataset, root, images: bool) -> LeRobotDataset:

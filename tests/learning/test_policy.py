@@ -14,9 +14,10 @@ from rev2fwd_il import keys
 from rev2fwd_il.errors import CheckpointError, ConfigError
 from rev2fwd_il.learning.checkpoint import last_checkpoint
 from rev2fwd_il.learning.inference import ChunkPolicy, load_policy
+from rev2fwd_il.learning.loading import load_frames
 from rev2fwd_il.learning.normalization import ACTION_UNIT, MIN_HALF_RANGE, MIN_HALF_RANGE_QUATERNION, make_stats
 from rev2fwd_il.learning.policy import check_fits, load_bundle, make_policy, observation_keys, preprocess
-from rev2fwd_il.learning.windows import ACTION_IS_PAD, cut_windows, load_frames
+from rev2fwd_il.learning.windows import ACTION_IS_PAD, cut_windows
 
 
 @pytest.fixture(scope="module")

@@ -19,10 +19,11 @@ from rev2fwd_il.errors import CheckpointError, Rev2FwdError
 from rev2fwd_il.learning.checkpoint import check_output, last_checkpoint, snapshot_path, step_checkpoint
 from rev2fwd_il.learning.conversion import ROLLOUT, Source, convert
 from rev2fwd_il.learning.inference import load_policy
+from rev2fwd_il.learning.loading import load_frames
 from rev2fwd_il.learning.optimization import lr_at
 from rev2fwd_il.learning.train import train
 from rev2fwd_il.learning.training_run import TrainingRun
-from rev2fwd_il.learning.windows import cut_windows, load_frames
+from rev2fwd_il.learning.windows import cut_windows
 from rev2fwd_il.provenance import content_hash
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"

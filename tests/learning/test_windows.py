@@ -7,12 +7,12 @@ from lerobot.datasets import LeRobotDataset
 
 from rev2fwd_il import keys
 from rev2fwd_il.learning.conversion import REPO_ID, ROLLOUT, Source, convert
+from rev2fwd_il.learning.loading import load_frames
 from rev2fwd_il.learning.windows import (
     ACTION_IS_PAD,
     WindowSampler,
     cut_windows,
     drop_n_last_frames,
-    load_frames,
     rollout_share,
 )
 

@@ -24,10 +24,10 @@ def main(args) -> None:
 
     from tqdm import tqdm
 
+    from rev2fwd_il.checkpoint_files import check_checkpoint
     from rev2fwd_il.config import with_changes
     from rev2fwd_il.evaluation import evaluate, film_outcomes, summary
     from rev2fwd_il.json_files import write_json
-    from rev2fwd_il.learning.checkpoint_files import check_checkpoint
     from rev2fwd_il.parallel import Plan, simulations
     from rev2fwd_il.provenance import made_by
     from rev2fwd_il.wandb_run import wandb_run

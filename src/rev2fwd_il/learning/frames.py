@@ -22,7 +22,6 @@ from PIL import Image
 from rev2fwd_il import features, keys
 from rev2fwd_il.episodes import Episode
 
-IMAGE_FIELDS = {keys.OBS_TABLE_IMAGE: keys.IMAGES, keys.OBS_WRIST_IMAGE: keys.WRIST_IMAGES}
 PNG_COMPRESSION = 1  # LeRobot's own 6 is five times slower and a tenth smaller; both are lossless
 MIB = 2**20
 
@@ -41,7 +40,7 @@ def dataset_features(image_shape: tuple[int, int, int] | None = None, *, exact: 
     if exact:
         table[keys.OBJ_POSE] = {"dtype": "float32", "shape": (7,), "names": features.ENVIRONMENT_STATE_NAMES[:7]}
     if image_shape is not None:
-        for key in IMAGE_FIELDS:
+        for key in features.IMAGE_FIELDS:
             table[key] = {"dtype": "image", "shape": tuple(image_shape), "names": ["height", "width", "channels"]}
     return table
 
@@ -68,7 +67,7 @@ class EpisodeTables:
         if self.meta.tasks is None or task not in self.meta.tasks.index:
             self.meta.save_episode_tasks([task])
         vectors, first_frame = self._vectors(episode, task), self.meta.total_frames
-        images = {key: getattr(episode, IMAGE_FIELDS[key]) for key in self.meta.image_keys}
+        images = {key: getattr(episode, features.IMAGE_FIELDS[key]) for key in self.meta.image_keys}
         pictures = {key: _png_column(stack) for key, stack in images.items()}
         table = pa.table({name: _column(name, vectors, pictures) for name in self.schema.names}, schema=self.schema)
         self._write(table)

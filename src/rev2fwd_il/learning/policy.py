@@ -15,18 +15,22 @@ from lerobot.configs import FeatureType, NormalizationMode, PolicyFeature
 from lerobot.lerobot_types import TransitionKey
 from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig
 from lerobot.policies.diffusion.modeling_diffusion import DiffusionPolicy
-from lerobot.policies.factory import make_pre_post_processors
 from lerobot.processor import PolicyProcessorPipeline
-from lerobot.processor.converters import batch_to_transition, transition_to_batch
+from lerobot.processor.converters import (
+    batch_to_transition,
+    policy_action_to_transition,
+    transition_to_batch,
+    transition_to_policy_action,
+)
 from lerobot.processor.factory import make_default_policy_processor_steps, make_policy_processor_pipelines
 from lerobot.processor.relative_action_processor import AbsoluteActionsProcessorStep, RelativeActionsProcessorStep
+from lerobot.utils.constants import POLICY_POSTPROCESSOR_DEFAULT_NAME, POLICY_PREPROCESSOR_DEFAULT_NAME
 from torch import Tensor
 
 from rev2fwd_il import features, keys
+from rev2fwd_il.checkpoint_files import check_checkpoint
 from rev2fwd_il.config import PolicyConfig
 from rev2fwd_il.errors import CheckpointError, ConfigError
-from rev2fwd_il.learning.checkpoint_files import check_checkpoint
-from rev2fwd_il.learning.frames import IMAGE_FIELDS
 from rev2fwd_il.learning.normalization import ABSOLUTE_NAMES
 from rev2fwd_il.learning.windows import FrameStore, drop_n_last_frames
 
@@ -56,7 +60,7 @@ def observation_keys(config: PolicyConfig) -> list[str]:
     """The features a policy of this configuration observes."""
     seen = [keys.OBS_STATE]
     seen += [keys.OBS_ENVIRONMENT_STATE] if config.include_obj_pose else []
-    return seen + (list(IMAGE_FIELDS) if config.images else [])
+    return seen + (list(features.IMAGE_FIELDS) if config.images else [])
 
 
 def input_features(store: FrameStore, observations: list[str]) -> dict[str, PolicyFeature]:
@@ -122,7 +126,7 @@ def preprocess(preprocessor: PolicyProcessorPipeline, batch: dict[str, Tensor]) 
 
     The newest state is remembered for the postprocessor, also where the batch holds no action.
     """
-    batch = {key: _to_chw(value) if key in IMAGE_FIELDS else value for key, value in batch.items()}
+    batch = {key: _to_chw(value) if key in features.IMAGE_FIELDS else value for key, value in batch.items()}
     transition = batch_to_transition(batch)
     for step in preprocessor.steps:
         if isinstance(step, RelativeActionsProcessorStep):
@@ -147,13 +151,34 @@ def load_bundle(path: str | Path, device: str = "cpu") -> PolicyBundle:
         config.device = device
         with contextlib.redirect_stdout(io.StringIO()):  # it prints that it loads
             policy = DiffusionPolicy.from_pretrained(path, config=config, local_files_only=True, strict=True)
-        overrides = {"device_processor": {"device": device}}
-        processors = make_pre_post_processors(config, str(path), preprocessor_overrides=overrides)
+        processors = _load_processors(path, device)
     except Exception as error:  # LeRobot, draccus and safetensors raise types of their own
         raise CheckpointError(
             f"{path}: the checkpoint cannot be loaded", found=f"{type(error).__name__}: {error}"
         ) from error
     return PolicyBundle(policy, *processors)
+
+
+def _load_processors(path: Path, device: str):
+    """As LeRobot's `make_pre_post_processors` does; its module imports all policies (lean_import.py)."""
+    before = PolicyProcessorPipeline.from_pretrained(
+        str(path),
+        f"{POLICY_PREPROCESSOR_DEFAULT_NAME}.json",
+        overrides={"device_processor": {"device": device}},
+        to_transition=batch_to_transition,
+        to_output=transition_to_batch,
+    )
+    after = PolicyProcessorPipeline.from_pretrained(
+        str(path),
+        f"{POLICY_POSTPROCESSOR_DEFAULT_NAME}.json",
+        to_transition=policy_action_to_transition,
+        to_output=transition_to_policy_action,
+    )
+    to_relative = [step for step in before.steps if isinstance(step, RelativeActionsProcessorStep)]
+    for step in after.steps:
+        if isinstance(step, AbsoluteActionsProcessorStep):  # knows the newest state from the step before the policy
+            (step.relative_step,) = to_relative
+    return before, after
 
 
 def check_fits(config: DiffusionConfig, store: FrameStore, observations: list[str], path: Path) -> None:

@@ -18,12 +18,13 @@ from rev2fwd_il import seeds
 from rev2fwd_il.errors import ConfigError, Rev2FwdError
 from rev2fwd_il.learning import checkpoint
 from rev2fwd_il.learning.augmentation import shift_hands
+from rev2fwd_il.learning.loading import load_frames
 from rev2fwd_il.learning.normalization import make_stats
 from rev2fwd_il.learning.optimization import MAX_GRADIENT_NORM, WeightAverage, lr_at, make_optimizer
 from rev2fwd_il.learning.policy import PolicyBundle, check_fits, load_bundle, make_policy, observation_keys, preprocess
 from rev2fwd_il.learning.progress import Progress
 from rev2fwd_il.learning.training_run import TrainingRun
-from rev2fwd_il.learning.windows import FrameStore, WindowSampler, cut_windows, load_frames
+from rev2fwd_il.learning.windows import FrameStore, WindowSampler, cut_windows
 
 LOG_EVERY = 20  # steps between reading the loss back, which on a GPU waits for it
 

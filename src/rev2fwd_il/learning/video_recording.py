@@ -6,8 +6,9 @@ from lerobot.datasets import LeRobotDataset
 
 from rev2fwd_il import features, keys
 from rev2fwd_il.episodes import Episode, EpisodeDataset
+from rev2fwd_il.features import IMAGE_FIELDS
 from rev2fwd_il.learning.conversion import DEFAULT_FPS, REPO_ID
-from rev2fwd_il.learning.frames import IMAGE_FIELDS, dataset_features
+from rev2fwd_il.learning.frames import dataset_features
 
 
 def record_videos(dataset: EpisodeDataset, root: Path) -> None:

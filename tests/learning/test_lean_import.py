@@ -1,0 +1,34 @@
+"""Importing the policy leaves out what it does not use, and takes nothing away from who asks for it."""
+
+import subprocess
+import sys
+
+LEAVES_OUT = """
+import sys
+import rev2fwd_il.learning.inference
+loaded = {"transformers", "lerobot.policies.act", "lerobot.datasets"} & sys.modules.keys()
+assert not loaded, loaded
+"""
+GIVES_ALL = """
+import importlib.metadata
+import rev2fwd_il.learning.inference
+import transformers
+from lerobot.policies import ACTConfig
+from lerobot.policies.factory import get_policy_class
+from rev2fwd_il.learning.policy import DiffusionPolicy
+assert get_policy_class("diffusion") is DiffusionPolicy
+assert get_policy_class("act").config_class is ACTConfig
+assert "torch" in importlib.metadata.packages_distributions()
+"""
+
+
+def _run(code: str) -> None:
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_policy_comes_without_the_rest():
+    _run(LEAVES_OUT)
+
+
+def test_the_rest_can_still_be_imported():
+    _run(GIVES_ALL)
