@@ -7,6 +7,7 @@ Assignment, or None to retire it. With a start the environment is reset; without
 That one loop serves the independent evaluation and the alternating test.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 
@@ -37,14 +38,15 @@ class Controller:
         self._tasks: list[str | None] = [None] * num_envs
         self._targets = np.zeros((num_envs, 2), np.float32)
         self._chunks = [np.empty((0, 8), np.float32)] * num_envs
-        self._history: list[list[dict[str, np.ndarray]]] = [[] for _ in range(num_envs)]
+        self._seen = deque(maxlen=max(policy.n_obs_steps for policy in policies.values()))
+        self._started = np.zeros(num_envs, int)  # step of each attempt's first observation
         self._command = np.zeros((num_envs, 8), np.float32)
         self._step = 0
 
     def start(self, env: int, assignment: Assignment) -> None:
         """A new attempt: no history, no chunk."""
         self._tasks[env], self._targets[env] = assignment.task, assignment.target_xy
-        self._history[env], self._chunks[env] = [], self._chunks[env][:0]
+        self._started[env], self._chunks[env] = self._step, self._chunks[env][:0]
 
     def retire(self, env: int) -> None:
         """Hold the last command from now on."""
@@ -53,7 +55,7 @@ class Controller:
     def act(self, observation: Observation, pictures=None) -> np.ndarray:
         """(N, 8): the commands at this observation. Retired environments hold still."""
         active = [env for env, task in enumerate(self._tasks) if task]
-        self._remember(active, observation, pictures)
+        self._seen.append((observation, pictures))
         for task, policy in self._policies.items():
             empty = [env for env in active if self._tasks[env] == task and not len(self._chunks[env])]
             if empty:
@@ -66,23 +68,21 @@ class Controller:
         self._step += 1
         return self._command.copy()
 
-    def _remember(self, active: list[int], observation: Observation, pictures) -> None:
-        state = features.state(observation.ee_pose, observation.gripper_width)
-        seen = observation.ee_pose, observation.obj_pose, observation.gripper_width
-        around = features.environment_state(*seen, self._targets)
-        for env in active:
-            frame = {keys.OBS_STATE: state[env], keys.OBS_ENVIRONMENT_STATE: around[env]}
-            if pictures is not None:
-                frame |= {keys.OBS_TABLE_IMAGE: pictures[0][env], keys.OBS_WRIST_IMAGE: pictures[1][env]}
-            depth = self._policies[self._tasks[env]].n_obs_steps
-            history = self._history[env] or [frame] * depth  # a new attempt has always been where it is now
-            self._history[env] = [*history[1:], frame] if len(history) == depth else [*history, frame]
-
     def _stacked(self, envs: list[int], policy: ChunkPolicy) -> dict[str, torch.Tensor]:
-        return {
-            key: torch.from_numpy(np.stack([[frame[key] for frame in self._history[env]] for env in envs]))
-            for key in policy.observation_keys
-        }
+        """What these environments saw last, (M, n_obs_steps, ...). A new attempt has always been where it is now."""
+        back = np.arange(policy.n_obs_steps)[::-1]
+        ages = np.minimum(back, self._step - self._started[envs][:, None])
+        frames = [[(*self._seen[-1 - age], env) for age in row] for env, row in zip(envs, ages, strict=True)]
+        pose, obj, width = (
+            np.stack([[getattr(seen, name)[env] for seen, _, env in row] for row in frames])
+            for name in ("ee_pose", "obj_pose", "gripper_width")
+        )
+        around = features.environment_state(pose, obj, width, self._targets[envs][:, None])
+        stacked = {keys.OBS_STATE: features.state(pose, width), keys.OBS_ENVIRONMENT_STATE: around}
+        if policy.uses_images:
+            for camera, key in enumerate(features.IMAGE_FIELDS):
+                stacked[key] = np.stack([[pictures[camera][env] for _, pictures, env in row] for row in frames])
+        return {key: torch.from_numpy(stacked[key]) for key in policy.observation_keys}
 
 
 def run_attempts(
