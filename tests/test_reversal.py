@@ -1,15 +1,21 @@
 """Time reversal: properties of the algebra, no simulator."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic import make_episode
+from synthetic import make_episode, write_dataset
 
+from rev2fwd_il.episodes import EpisodeDataset
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.reversal import canonical, check_reversal, goal_of, gripper_labels, label_actions, reverse_episode
 
 LEAD = 4
+SCRIPT = Path(__file__).parents[1] / "workflow" / "scripts" / "3_make_forward_data.py"
 OBSERVATIONS = ("ee_pose", "obj_pose", "gripper_width", "images", "wrist_images")
 
 
@@ -70,3 +76,14 @@ def test_a_label_that_follows_the_fingers_is_found(episode):
     late[:, 7] = np.roll(late[:, 7], 2 * LEAD)
     with pytest.raises(DataError, match="follows the fingers"):
         check_reversal(episode, backwards.replace(action=late))
+
+
+def test_a_rollout_that_cannot_be_reversed_is_left_out(tmp_path):
+    never_grasped = make_episode(1)
+    never_grasped = never_grasped.replace(gripper_width=np.full(len(never_grasped), 0.08, np.float32))
+    source = write_dataset(tmp_path / "B.npz", [make_episode(0), never_grasped, make_episode(2)], kind="rollouts")
+    command = [sys.executable, str(SCRIPT), "--input", str(source), "--out", str(tmp_path / "A.npz"), "--verify"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "never opens or closes" in done.stderr
+    reversed_rollouts = EpisodeDataset(tmp_path / "A.npz")
+    assert len(reversed_rollouts) == 2 and reversed_rollouts.meta["by_policy"]

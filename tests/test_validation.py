@@ -298,14 +298,21 @@ def test_a_finding_reads_well():
     assert str(finding) == "error: jump: episode 3, frame 7, field ee_pose: moves too far"
 
 
-@pytest.mark.parametrize("kind, refused", [("demonstrations", True), ("rollouts", False)])
+@pytest.mark.parametrize(
+    "meta, refused",
+    [
+        ({"kind": "demonstrations"}, True),
+        ({"kind": "rollouts"}, False),
+        ({"kind": "replayed", "by_policy": True}, False),
+    ],
+)
 def test_what_learns_from_data_refuses_wrong_demonstrations_and_warns_of_clumsy_rollouts(
-    arrays, tmp_path, capsys, kind, refused
+    arrays, tmp_path, capsys, meta, refused
 ):
     changed = {name: np.array(value) for name, value in arrays.items() if name != "meta"}
     changed["gripper_width"][7] = 0.095
     path = tmp_path / "B.npz"
-    write_npz(path, changed, {"schema_version": 1, "task": "B", "kind": kind})
+    write_npz(path, changed, {"schema_version": 1, "task": "B"} | meta)
     if refused:
         with pytest.raises(DataError, match=r"1 errors in the data(.|\n)*gripper_width.*episode 0, frame 7"):
             open_checked(path)

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from rev2fwd_il.episodes import EpisodeDataset
+from rev2fwd_il.provenance import by_policy
 
 ERROR, WARNING = "error", "warning"
-ROLLOUT_KIND = "rollouts"  # meta's kind of what policies did
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Finding:
 
 
 def doubt(dataset: EpisodeDataset) -> str:
-    """Severity of what is wrong in a demonstration, but may be mere clumsiness in what a policy did."""
-    return WARNING if dataset.meta.get("kind") == ROLLOUT_KIND else ERROR
+    """Severity of what is wrong in a demonstration, but may be mere clumsiness where a policy acted."""
+    return WARNING if by_policy(dataset.meta) else ERROR
 
 
 def inner_frames(dataset: EpisodeDataset) -> np.ndarray:

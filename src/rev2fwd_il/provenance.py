@@ -24,6 +24,7 @@ HASH_DIGITS = 16
 WEIGHTS = "model.safetensors"
 SIDECAR = Path("meta/rev2fwd.json")  # the record of a LeRobot dataset
 PACKAGES = ("numpy", "torch", "isaaclab", "newton", "mujoco-warp", "warp-lang", "lerobot", "h5py")
+ROLLOUTS = "rollouts"  # kind of what policies did
 MAKER = ("code_version", "machine", "versions")  # who made it, not what it is
 
 _CELL = ("task", "sim", "plant")
@@ -39,7 +40,7 @@ SETTINGS = {
     "merged": ("policy.images", "rollout.include_failures"),
     "trained": ("policy", "train.steps", "train.lr", *_OPTIMIZER),
     "finetuned": ("policy", "train.finetune_steps", "train.finetune_lr", *_OPTIMIZER, "rollout.max_share"),
-    "rollouts": (
+    ROLLOUTS: (
         *_CELL, "policy", "rollout.num_envs", "rollout.num_processes", "rollout.max_cycles", "rollout.horizon",
         "rollout.images", "rollout.continue_after_failure",
     ),
@@ -66,6 +67,11 @@ def made_by(config: Config, *, kind: str, seed: int | None, task: str | None, pa
         "versions": versions(),
         "parents": [{"path": shown_path(parent), "hash": content_hash(parent)} for parent in parents],
     }
+
+
+def by_policy(meta: dict) -> dict:
+    """What follows from a dataset's meta for data derived from it: {"by_policy": True} if a policy acted, else {}."""
+    return {"by_policy": True} if meta.get("kind") == ROLLOUTS or meta.get("by_policy") else {}
 
 
 def without_maker(record: dict) -> dict:

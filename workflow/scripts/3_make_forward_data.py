@@ -3,6 +3,8 @@
 --out data/reversed_A_circle.npz   reverses;   --out data/lerobot_B_circle   converts
 """
 
+import sys
+
 from rev2fwd_il.cli import make_parser, run
 
 
@@ -37,19 +39,28 @@ def _reverse(args, config, source) -> None:
     from tqdm import tqdm
 
     from rev2fwd_il.episodes import EpisodeWriter
-    from rev2fwd_il.provenance import made_by
+    from rev2fwd_il.errors import DataError
+    from rev2fwd_il.provenance import by_policy, made_by
     from rev2fwd_il.reversal import check_reversal, goal_of, reverse_episode
 
     task = "A" if source.meta.get("task") == "B" else "B"
     meta = made_by(config, task=task, seed=args.seed, kind="reversed", parents=[args.input])
+    meta |= by_policy(source.meta)
     with EpisodeWriter(args.out, meta) as writer:
         for episode in tqdm(source, desc="reverse", unit="episode", total=len(source)):
             if args.success_only and not episode.success:
                 continue
             settings = config.reversal
-            backwards = reverse_episode(episode, goal_of(episode), settings.gripper_lead_steps, settings.gripper_label)
-            if args.verify:
-                check_reversal(episode, backwards)
+            lead, label = settings.gripper_lead_steps, settings.gripper_label
+            try:
+                backwards = reverse_episode(episode, goal_of(episode), lead, label)
+                if args.verify:
+                    check_reversal(episode, backwards)
+            except DataError as error:
+                if not by_policy(source.meta):
+                    raise
+                print(f"left out, a rollout that cannot be reversed: {error}", file=sys.stderr)
+                continue
             writer.add(backwards)
         count = len(writer)
     print(f"{args.out}: {count} reversed episodes")

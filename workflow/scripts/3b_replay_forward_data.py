@@ -23,7 +23,7 @@ def main(args) -> None:
     from rev2fwd_il.episodes import EpisodeDataset, EpisodeWriter
     from rev2fwd_il.errors import DataError
     from rev2fwd_il.json_files import write_json
-    from rev2fwd_il.provenance import made_by
+    from rev2fwd_il.provenance import by_policy, made_by
     from rev2fwd_il.replay import Verdict, replay, summary
     from rev2fwd_il.sim.cell import Cell
     from rev2fwd_il.sim.launch import simulation
@@ -33,6 +33,7 @@ def main(args) -> None:
     as_replayed = config.reversal.observations == "replayed"
     images = as_replayed and source.has_images
     meta = made_by(config, task=source.meta.get("task"), seed=args.seed, kind="replayed", parents=[args.input])
+    meta |= by_policy(source.meta)
     with (
         EpisodeWriter(args.out, meta, resume=args.resume) as writer,
         simulation(config, args.num_envs, cameras=images, seed=args.seed, headless=args.headless) as (env, watch),
