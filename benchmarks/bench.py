@@ -33,10 +33,16 @@ HEADER = """# Benchmarks
 
 Each figure stands beside its reference, measured in turn on the same machine; the ratio is the median over `n`
 repetitions, with the smallest and the largest. `make bench` writes this page (benchmarks/bench.py); `make bench
-ROWS="conversion windows"` measures some rows anew.
+ROWS="conversion windows"` measures some rows anew and leaves the others as they are.
 
-| what | reference | bar | ratio | ours | reference's | note |
-|---|---|---|---|---|---|---|
+| row | what | reference | bar | ratio | ours | reference's | note |
+|---|---|---|---|---|---|---|---|
+"""
+HOW = """
+## How
+
+| row | command | code | machine | versions |
+|---|---|---|---|---|
 """
 
 
@@ -57,17 +63,20 @@ def measure(name: str, effort: Effort) -> None:
 
 
 def write_table() -> None:
-    """docs/benchmarks.md from all figures there are."""
-    records = {name: json.loads(_result(name).read_text()) for name in NAMES if _result(name).exists()}
-    lines = [Row(**row).line() for record in records.values() for row in record["rows"]]
-    missing = [name for name in NAMES if name not in records]
-    text = HEADER + "\n".join(lines) + "\n\n## How\n\n"
-    text += f"Not measured yet: {', '.join(missing)}.\n\n" if missing else ""
-    text += "| rows | command | code | machine | versions |\n|---|---|---|---|---|\n"
-    for name, record in records.items():
-        facts = [", ".join(f"{key} {value}" for key, value in record[part].items()) for part in ("machine", "versions")]
-        text += f"| {name} | `{record['command']}` | {record['code_version']} | {' | '.join(facts)} |\n"
-    TABLE.write_text(text)
+    """docs/benchmarks.md: rows measured here, and all others as they stand there."""
+    figures, conditions = [], []
+    for name in NAMES:
+        record = json.loads(_result(name).read_text()) if _result(name).exists() else None
+        if record:
+            figures += [f"| {name} {Row(**row).line()}" for row in record["rows"]]
+            facts = [
+                ", ".join(f"{key} {value}" for key, value in record[part].items()) for part in ("machine", "versions")
+            ]
+            conditions.append(f"| {name} | `{record['command']}` | {record['code_version']} | {' | '.join(facts)} |")
+        else:
+            lines = [line for line in TABLE.read_text().splitlines() if line.startswith(f"| {name} |")]
+            figures, conditions = figures + lines[:-1], conditions + lines[-1:]
+    TABLE.write_text("\n".join([HEADER + "\n".join(figures), HOW + "\n".join(conditions), ""]))
     print(f"wrote {TABLE.relative_to(ROOT)}")
 
 
