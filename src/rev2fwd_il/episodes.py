@@ -55,8 +55,7 @@ class EpisodeDataset:
     def frames(self, start: int, stop: int) -> dict[str, np.ndarray]:
         """Field -> its frames from `start` to before `stop`; of the images no more is read than these."""
         states = {name: np.array(self.arrays[name][start:stop]) for name in FRAME_FIELDS}  # checked, thus in memory
-        images = [name for name in IMAGE_FIELDS if name in self.arrays]
-        return states | {name: read_rows(self.arrays[name], start, stop) for name in images}
+        return states | read_rows({k: v for k, v in self.arrays.items() if k in IMAGE_FIELDS}, start, stop)
 
     def __iter__(self) -> Iterator[Episode]:
         return (self[index] for index in range(len(self)))

@@ -4,6 +4,7 @@ Members are stored uncompressed, so each array is one contiguous block of the fi
 reading; `numpy.load(path)` opens the same file. Compressed members written elsewhere are read into memory.
 """
 
+import contextlib
 import math
 import os
 import zipfile
@@ -85,20 +86,28 @@ def map_npz(path: str | Path) -> dict[str, np.ndarray]:
         ) from None  # fmt: skip
 
 
-def read_rows(array: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """A copy of `array[start:stop]`, 0 <= start <= stop; of an array of `map_npz`, by one read of these bytes alone.
+def read_rows(arrays: dict[str, np.ndarray], start: int, stop: int) -> dict[str, np.ndarray]:
+    """Copies of `array[start:stop]`, 0 <= start <= stop; of arrays of `map_npz`, by reading these bytes alone.
 
-    Touching the map instead makes the kernel read ahead, which for a window here and there can be most of the file.
-    Raises DataError when the file was cut short meanwhile.
+    Touching a map instead makes the kernel read ahead, which for a window here and there can be most of the file. It is
+    told of all reads before the first waits. Raises DataError when the file was cut short meanwhile.
     """
-    if not isinstance(array, np.memmap):
-        return np.array(array[start:stop])
-    rows = np.empty((max(0, min(stop, len(array)) - start), *array.shape[1:]), array.dtype)
-    with open(array.filename, "rb") as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
-        file.seek(array.offset + start * array[:1].nbytes)
-        if file.readinto(rows.reshape(-1).view(np.uint8)) != rows.nbytes:
-            raise DataError(f"{array.filename}: was cut short while it was read", do="build it again")
+    rows = {name: np.array(array[start:stop]) for name, array in arrays.items() if not isinstance(array, np.memmap)}
+    with contextlib.ExitStack() as stack:
+        reads = []
+        for name, array in arrays.items():
+            if name in rows:
+                continue
+            rows[name] = np.empty((max(0, min(stop, len(array)) - start), *array.shape[1:]), array.dtype)
+            file = stack.enter_context(open(array.filename, "rb"))
+            file.seek(array.offset + start * array[:1].nbytes)
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+            if rows[name].nbytes:  # of 0 bytes it takes the whole file
+                os.posix_fadvise(file.fileno(), file.tell(), rows[name].nbytes, os.POSIX_FADV_WILLNEED)
+            reads.append((file, rows[name].reshape(-1).view(np.uint8)))
+        for file, destination in reads:
+            if file.readinto(destination) != destination.nbytes:
+                raise DataError(f"{file.name}: was cut short while it was read", do="build it again")
     return rows
 
 
