@@ -1,40 +1,53 @@
-"""LeRobot's diffusion policy, imported without what it does not use: beside the simulation in 2 s instead of 7.
+"""LeRobot's diffusion policy, imported without what it does not use: beside the simulation in 0.5 s instead of 7.
 
-LeRobot's policy package imports all of its policies, and its processors import transformers, which it treats as
-optional. Diffusers reads the file list of every installed distribution to tell names apart that nobody asks it about.
-What is left out stays within reach: the package loads itself whole as soon as anything asks for more of it.
+LeRobot's packages import all their policies, datasets and image transforms, and with torchvision, which only a policy
+that sees makes use of, PyTorch's compiler. Its processors import transformers, and its schedulers, by way of diffusers,
+the compiler again; both treat them as optional. Diffusers reads the file list of every installed distribution to tell
+names apart that nobody asks it about. All that is left out is loaded as soon as anything asks for it.
 """
 
+import ast
 import contextlib
+import importlib
 import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-POLICIES = "lerobot.policies"
+LATE_PACKAGES = ("lerobot.configs", "lerobot.policies", "torchvision")
+OPTIONAL_MODULES = ("torch._dynamo", "transformers")
 
 
 class _LatePackage(ModuleType):
-    """A package whose own code waits until an attribute is missed. Submodules import before that."""
+    """A package whose own code waits until it is missed. A name that it imports from a submodule comes without it."""
 
     def __getattr__(self, name: str):
+        if module := self.__dict__.setdefault("_origins", _origins(self.__spec__)).get(name):
+            return getattr(importlib.import_module(module), name)
         self.__class__ = ModuleType
         self.__spec__.loader.exec_module(self)
         return getattr(self, name)
 
 
+def _origins(spec: ModuleSpec) -> dict[str, str]:
+    """From which submodules a package imports its names."""
+    code = ast.parse(spec.loader.get_source(spec.name)).body
+    imports = [line for line in code if isinstance(line, ast.ImportFrom) and line.level == 1 and line.module]
+    return {name.name: f"{spec.name}.{line.module}" for line in imports for name in line.names if not name.asname}
+
+
 @contextlib.contextmanager
-def _without_transformers() -> Iterator[None]:
-    """To who looks for it, transformers is not installed."""
-    if "transformers" in sys.modules:
-        yield
-        return
-    sys.modules["transformers"] = None
+def _instead(modules: dict[str, ModuleType | None]) -> Iterator[None]:
+    """Who imports these modules, and is the first to, finds others; or, for None, that they are not installed."""
+    replaced = {name: module for name, module in modules.items() if name not in sys.modules}
+    sys.modules.update(replaced)
     try:
         yield
     finally:
-        del sys.modules["transformers"]
+        for name in replaced:
+            del sys.modules[name]
 
 
 @contextlib.contextmanager
@@ -50,10 +63,14 @@ def _without_distribution_names() -> Iterator[None]:
 
 def import_diffusion_policy() -> None:
     """Put LeRobot's diffusion policy and its processors into `sys.modules`, for import statements to find there."""
-    if POLICIES not in sys.modules:
-        package = importlib.util.module_from_spec(importlib.util.find_spec(POLICIES))
-        package.__class__ = _LatePackage
-        sys.modules[POLICIES] = package
-    with _without_transformers(), _without_distribution_names():
+    for name in LATE_PACKAGES:
+        if name not in sys.modules:
+            package = importlib.util.module_from_spec(importlib.util.find_spec(name))
+            package.__class__ = _LatePackage
+            sys.modules[name] = package
+    # The policy's base class names the trainer's configuration in annotations only, and gets the name alone.
+    annotation = ModuleType("lerobot.configs.train")
+    annotation.TrainPipelineConfig = "TrainPipelineConfig"
+    with _instead({annotation.__name__: annotation} | dict.fromkeys(OPTIONAL_MODULES)), _without_distribution_names():
         import lerobot.policies.diffusion.modeling_diffusion
         import lerobot.processor  # noqa: F401
