@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
 from rev2fwd_il.errors import SimulationError
 from rev2fwd_il.seeds import generator
@@ -48,6 +49,21 @@ def test_the_hand_is_where_it_was_commanded_to_be(cell, starts):
         observation = cell.step(command)
         errors.append(np.linalg.norm(observation.ee_pose[:, :3] - command[:, :3], axis=1).max())
     assert np.mean(errors[8:]) < 0.002
+
+
+def test_hand_and_jacobian_are_those_of_isaac_labs_term(cell, starts):
+    from isaaclab.envs.mdp.actions.task_space_actions import DifferentialInverseKinematicsAction
+
+    arm = cell.env.action_manager.get_term("arm")
+    observation = reset(cell, starts)
+    command = np.concatenate([observation.ee_pose, np.ones((cell.num_envs, 1))], 1)
+    for _ in range(4):
+        command[:, :2] += 0.01
+        cell.step(command)
+        theirs = DifferentialInverseKinematicsAction._compute_frame_pose(arm)
+        assert all(map(torch.equal, arm._compute_frame_pose(), theirs))
+        jacobian = arm._compute_frame_jacobian()
+        assert torch.equal(jacobian, DifferentialInverseKinematicsAction._compute_frame_jacobian(arm))
 
 
 def test_quaternions_are_w_first_and_canonical(cell, starts):

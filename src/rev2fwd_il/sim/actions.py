@@ -7,21 +7,37 @@ motion itself, and the hand is where it was commanded to be when the control ste
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import isaaclab.utils.math as math_utils
 import torch
+import warp as wp
 from isaaclab.envs.mdp import DifferentialInverseKinematicsActionCfg
 from isaaclab.envs.mdp.actions.task_space_actions import DifferentialInverseKinematicsAction
 from isaaclab.utils import configclass
 
 
+class Hand(NamedTuple):
+    """The tool centre point in the robot-base frame."""
+
+    position: torch.Tensor  # (N, 3) [m]
+    rotation: torch.Tensor  # (N, 4) xyzw
+    lever: torch.Tensor  # (N, 3) [m], to it from the body that carries it
+
+
 class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
-    """Commands are [x, y, z, qx, qy, qz, qw] of the tool centre point in the robot-base frame, (num_envs, 7)."""
+    """Commands are [x, y, z, qx, qy, qz, qw] of the tool centre point in the robot-base frame, (num_envs, 7).
+
+    Pose and Jacobian of the hand are those of Isaac Lab's term to the last bit. What the two share, and what a fixed
+    base leaves as it is, is computed once: an operation takes its time however few environments there are.
+    """
 
     cfg: "TrackingInverseKinematicsActionCfg"
 
     def __init__(self, cfg, env):
         super().__init__(cfg, env)
+        if not self._asset.is_fixed_base:
+            raise ValueError(f"{type(self).__name__} needs a robot with a fixed base")
         self._substeps = env.cfg.decimation
         self._control_dt = env.cfg.decimation * env.cfg.sim.dt
         self._line_start = torch.zeros(self.num_envs, 7, device=self.device)
@@ -29,10 +45,20 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
         self._line_twist = torch.zeros(self.num_envs, 6, device=self.device)  # [m/s, rad/s]
         self._start_is_stale = torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
         self._substep = 0
+        joints = range(self._num_joints) if isinstance(self._joint_ids, slice) else self._joint_ids
+        self._target_joints = wp.array(list(joints), dtype=wp.int32, device=self.device)
+        first, last = self._jacobi_joint_ids[0], self._jacobi_joint_ids[-1]
+        contiguous = self._jacobi_joint_ids == list(range(first, last + 1))
+        self._jacobi_joints = slice(first, last + 1) if contiguous else self._jacobi_joint_ids
+        self._damping = self.cfg.controller.ik_params["lambda_val"] ** 2 * torch.eye(6, device=self.device)
+        self._hand_now: Hand | None = None  # known between a command and the first physics step
+        self._find_base()
 
     def process_actions(self, actions: torch.Tensor):
+        self._hand_now = None
+        self._hand_now = hand = self._hand()
         # The line starts where the last command ended or, after a reset, where the hand is.
-        here = torch.cat(self._compute_frame_pose(), -1)
+        here = torch.cat([hand.position, hand.rotation], -1)
         self._line_start = torch.where(self._start_is_stale[:, None], here, self._line_end)
         self._start_is_stale[:] = False
         super().process_actions(actions)
@@ -42,21 +68,25 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
 
     def apply_actions(self):
         if not self.cfg.feed_forward:
+            self._hand_now = None
             super().apply_actions()
             return
+        hand, self._hand_now = self._hand(), None
         self._substep += 1
         # The position target is held for a substep while the hand moves on: aim at the substep's middle.
         desired = torch.lerp(self._line_start, self._line_end, (self._substep - 0.5) / self._substeps)
         desired = torch.cat([desired[:, :3], math_utils.normalize(desired[:, 3:])], -1)
-        error = _pose_error(torch.cat(self._compute_frame_pose(), -1), desired)
-        step, velocity = self._joint_motion(error, self._line_twist)
+        error = _pose_error(torch.cat([hand.position, hand.rotation], -1), desired)
+        step, velocity = self._joint_motion(hand, error, self._line_twist)
         joint_pos = self._asset.data.joint_pos.torch[:, self._joint_ids]
-        self._asset.actuators.target_command.set_position_index(value=joint_pos + step, joint_ids=self._joint_ids)
-        self._asset.actuators.target_command.set_velocity_index(value=velocity, joint_ids=self._joint_ids)
+        self._asset.actuators.target_command.set_position_index(value=joint_pos + step, joint_ids=self._target_joints)
+        self._asset.actuators.target_command.set_velocity_index(value=velocity, joint_ids=self._target_joints)
 
     def reset(self, env_ids: Sequence[int] | None = None) -> None:
         super().reset(env_ids)
         self._start_is_stale[slice(None) if env_ids is None else env_ids] = True
+        self._hand_now = None
+        self._find_base()
 
     def pose_error(self, goal: torch.Tensor, env_ids: torch.Tensor) -> torch.Tensor:
         """From the hand to a goal (M, 7) in these environments: (M, 6) [m, rad]."""
@@ -66,7 +96,33 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
         """The joint motion (M, 7) [rad] that takes a pose error (M, 6) away, to first order."""
         full = torch.zeros(self.num_envs, 6, device=self.device)
         full[env_ids] = error
-        return self._joint_motion(full, full)[0][env_ids]
+        return self._joint_motion(self._hand(), full, full)[0][env_ids]
+
+    def _find_base(self) -> None:
+        """A fixed base turns at resets only."""
+        self._from_base = math_utils.quat_inv(self._asset.data.root_quat_w.torch)
+        self._from_base_matrix = math_utils.matrix_from_quat(self._from_base)
+
+    def _hand(self) -> Hand:
+        if self._hand_now is not None:
+            return self._hand_now
+        data, body = self._asset.data, self._body_idx
+        rotation = math_utils.quat_mul(self._from_base, data.body_quat_w.torch[:, body])
+        lever = math_utils.quat_apply(rotation, self._offset_pos)
+        from_base = data.body_pos_w.torch[:, body] - data.root_pos_w.torch
+        position = math_utils.quat_apply(self._from_base, from_base) + lever
+        return Hand(position, math_utils.quat_mul(rotation, self._offset_rot), lever)
+
+    def _compute_frame_pose(self) -> tuple[torch.Tensor, torch.Tensor]:
+        hand = self._hand()
+        return hand.position, hand.rotation
+
+    def _compute_frame_jacobian(self, hand: Hand | None = None) -> torch.Tensor:
+        jacobian = self._asset.data.body_link_jacobian_w.torch[:, self._jacobi_body_idx][..., self._jacobi_joints]
+        linear = torch.bmm(self._from_base_matrix, jacobian[:, :3])
+        angular = torch.bmm(self._from_base_matrix, jacobian[:, 3:])
+        lever = (hand or self._hand()).lever[:, :, None]
+        return torch.cat([linear + torch.linalg.cross(angular, lever, dim=1), angular], 1)
 
     def _limited(self, start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
         """The command, brought within the hand's largest speed and with its quaternion on the start's side."""
@@ -76,12 +132,11 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
         same_side = torch.where((start[:, 3:] * end[:, 3:]).sum(-1, keepdim=True) < 0, -end[:, 3:], end[:, 3:])
         return torch.cat([start[:, :3] + delta * scale, same_side], -1)
 
-    def _joint_motion(self, error: torch.Tensor, twist: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _joint_motion(self, hand: Hand, error: torch.Tensor, twist: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Damped least squares for a pose error (N, 6) [m, rad] and a twist (N, 6) [m/s, rad/s] at once: two (N, 7)."""
-        jacobian = self._compute_frame_jacobian()
+        jacobian = self._compute_frame_jacobian(hand)
         transposed = jacobian.transpose(1, 2)
-        damping = self.cfg.controller.ik_params["lambda_val"] ** 2
-        square = jacobian @ transposed + damping * torch.eye(6, device=self.device)
+        square = jacobian @ transposed + self._damping
         solution = transposed @ torch.linalg.solve(square, torch.stack([error, twist], -1))
         return solution[..., 0], solution[..., 1]
 
