@@ -126,6 +126,7 @@ def _recorded_steps(env) -> ExitStack:
 def bare() -> float:
     """Isaac Lab's own loop over the commands of the last `rate`, from its starts."""
     import numpy as np
+    import torch
 
     plan, cell = _state["plan"], _state["cells"].cell
     (again,) = _state["chains"].split([plan.num_envs])
@@ -134,13 +135,12 @@ def bare() -> float:
     cell.reset(np.arange(plan.num_envs), *poses)
     sensors = [cell.env.scene[name] for name in CAMERAS] if plan.cameras else []
     started = time.perf_counter()
-    for command in _state["commands"]:
-        for sensor in sensors:
-            sensor.update(dt=0.0, force_recompute=True)
-            _ = sensor.data.output["rgb"]
-        cell.env.step(command)
+    with torch.inference_mode():  # as Isaac Lab's own scripts do
+        for command in _state["commands"]:
+            for sensor in sensors:
+                sensor.update(dt=0.0, force_recompute=True)
+                _ = sensor.data.output["rgb"]
+            cell.env.step(command)
     if "cuda" in plan.config.sim.device:
-        import torch
-
         torch.cuda.synchronize()
     return plan.num_envs * len(_state["commands"]) / (time.perf_counter() - started)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import isaaclab.utils.math as math_utils
 import torch
 import warp as wp
-from isaaclab.envs.mdp import DifferentialInverseKinematicsActionCfg
+from isaaclab.envs.mdp import BinaryJointPositionActionCfg, DifferentialInverseKinematicsActionCfg
+from isaaclab.envs.mdp.actions.binary_joint_actions import BinaryJointPositionAction
 from isaaclab.envs.mdp.actions.task_space_actions import DifferentialInverseKinematicsAction
 from isaaclab.utils import configclass
 
@@ -157,3 +158,18 @@ class TrackingInverseKinematicsActionCfg(DifferentialInverseKinematicsActionCfg)
     class_type: type = TrackingInverseKinematicsAction
     max_speed: float = 1.0
     feed_forward: bool = True
+
+
+class GripperAction(BinaryJointPositionAction):
+    """Isaac Lab's own sets its target by a deprecated method, which warns longer than it sets."""
+
+    def apply_actions(self):
+        target = self._asset.actuators.target_command
+        target.set_position_index(value=self._processed_actions, joint_ids=self._joint_ids)
+
+
+@configclass
+class GripperActionCfg(BinaryJointPositionActionCfg):
+    """BinaryJointPositionActionCfg of that term."""
+
+    class_type: type = GripperAction

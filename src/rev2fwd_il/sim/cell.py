@@ -38,6 +38,7 @@ class Cell:
         self._markers = TargetMarkers(env.scene.env_origins)
         self.observation = self._read(env.reset()[0])
 
+    @torch.inference_mode()
     def step(self, action: np.ndarray) -> Observation:
         """Command (N, 8) ee poses w-first and grippers, advance one control step, and measure."""
         command = torch.as_tensor(action, dtype=torch.float32, device=self._device)
@@ -48,6 +49,7 @@ class Cell:
             self._watch.check()
         return self.observation
 
+    @torch.inference_mode()
     def images(self) -> tuple[np.ndarray, np.ndarray]:
         """Table and wrist camera now, (N, H, W, 3) uint8 each; renders only when called."""
         return self._render("table_camera"), self._render("wrist_camera")
@@ -63,6 +65,7 @@ class Cell:
         """Arm joints [rad] and fingers [m] now, (N, 9)."""
         return self._robot.data.joint_pos.torch.cpu().numpy().copy()
 
+    @torch.inference_mode()
     def film(self, joint_pos: np.ndarray, obj_pose: np.ndarray, target_xy: np.ndarray) -> np.ndarray:
         """Pictures (T, H, W, 3) uint8 of recorded joints (T, 9) and objects (T, 7) w-first, `num_envs` frames a render.
 
@@ -78,6 +81,7 @@ class Cell:
             frames.append(self._render("film_camera"))
         return np.concatenate(frames)[: len(joint_pos)]
 
+    @torch.inference_mode()
     def reset(self, env_ids: np.ndarray, ee_pose: np.ndarray, obj_pose: np.ndarray, gripper_width=None) -> Observation:
         """Put hand (M, 7), object (M, 7) and fingers (M,) [m] of these environments in place, at rest.
 

@@ -2,7 +2,7 @@
 
 import torch
 from isaaclab.controllers.differential_ik_cfg import DifferentialIKControllerCfg
-from isaaclab.envs import ManagerBasedEnv, ManagerBasedEnvCfg, mdp
+from isaaclab.envs import ManagerBasedEnv, ManagerBasedEnvCfg
 from isaaclab.managers import ObservationGroupCfg, ObservationTermCfg
 from isaaclab.sim import SimulationCfg
 from isaaclab.utils import configclass
@@ -10,7 +10,7 @@ from isaaclab_newton.physics import NewtonCfg, NewtonShapeCfg
 
 from rev2fwd_il.config import Config
 from rev2fwd_il.errors import SimulationError
-from rev2fwd_il.sim.actions import TrackingInverseKinematicsActionCfg
+from rev2fwd_il.sim.actions import GripperActionCfg, TrackingInverseKinematicsActionCfg
 from rev2fwd_il.sim.physics import RecordedMJWarpSolverCfg
 from rev2fwd_il.sim.poses import to_wxyz
 from rev2fwd_il.sim.scene import (
@@ -37,7 +37,7 @@ class ActionsCfg:
     """[x, y, z, qx, qy, qz, qw] of the tool centre point in the base frame, then the gripper (+1 open, -1 close)."""
 
     arm: TrackingInverseKinematicsActionCfg = None
-    gripper: mdp.BinaryJointPositionActionCfg = None
+    gripper: GripperActionCfg = None
 
 
 def ee_pose(env: ManagerBasedEnv) -> torch.Tensor:
@@ -119,7 +119,7 @@ def environment_cfg(config: Config, num_envs: int, *, cameras: bool, seed: int) 
         feed_forward=config.plant.feed_forward,
         body_offset=TrackingInverseKinematicsActionCfg.OffsetCfg(pos=HAND_TO_TCP_M, rot=HAND_TO_TCP_XYZW),
     )
-    cfg.actions.gripper = mdp.BinaryJointPositionActionCfg(
+    cfg.actions.gripper = GripperActionCfg(
         asset_name="robot",
         joint_names=[fingers],
         open_command_expr={fingers: FINGER_OPEN_M},
