@@ -39,6 +39,8 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
         super().__init__(cfg, env)
         if not self._asset.is_fixed_base:
             raise ValueError(f"{type(self).__name__} needs a robot with a fixed base")
+        if cfg.body_offset is None:
+            raise ValueError(f"{type(self).__name__} needs a `body_offset`; OffsetCfg() is none")
         self._substeps = env.cfg.decimation
         self._control_dt = env.cfg.decimation * env.cfg.sim.dt
         self._line_start = torch.zeros(self.num_envs, 7, device=self.device)
