@@ -5,14 +5,15 @@ them as a CUDA graph on a GPU but runs them one by one on a CPU. Warp records CP
 The replayed step computes the same bytes as the eager one (tests/sim/test_cell.py).
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import warp as wp
 from isaaclab.physics import PhysicsManager
 from isaaclab.utils import configclass
 from isaaclab_newton.physics import MJWarpSolverCfg
 from isaaclab_newton.physics.mjwarp_manager import NewtonMJWarpManager
+
+from rev2fwd_il.sim.slipping import only_slipping_contacts
 
 
 class NewtonRecordedMJWarpManager(NewtonMJWarpManager):
@@ -46,32 +47,10 @@ class NewtonRecordedMJWarpManager(NewtonMJWarpManager):
             simulate()
             return
         if cls._recording is None:
-            with _contacts_in_a_loop(), wp.ScopedCapture(device=PhysicsManager._device) as capture:
+            with only_slipping_contacts(), wp.ScopedCapture(device=PhysicsManager._device) as capture:
                 simulate()
             NewtonRecordedMJWarpManager._recording = capture.graph
         wp.capture_launch(cls._recording)
-
-
-@contextlib.contextmanager
-def _contacts_in_a_loop() -> Iterator[None]:
-    """Launch the solver's cone Hessian with a thread for each matrix element, which loops over the contacts there are.
-
-    MuJoCo Warp launches on a CPU one thread for each element and each contact there is room for. Most of them have
-    nothing to do, and took half of a step of 64 environments. Either way an element sums its contacts in their order.
-    """
-    launch = wp.launch
-
-    def launch_loop(kernel, dim, inputs=(), **options):
-        if kernel.key == "_update_gradient_JTCJ_dense":
-            (contacts, elements), inputs = dim, inputs[:-2]  # the last two: contacts of a thread, threads beside it
-            dim, inputs = (1, elements), [*inputs, contacts, 1]
-        return launch(kernel, dim, inputs, **options)
-
-    wp.launch = launch_loop
-    try:
-        yield
-    finally:
-        wp.launch = launch
 
 
 @configclass
