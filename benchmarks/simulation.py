@@ -27,7 +27,8 @@ CAMERAS = ("table_camera", "wrist_camera")
 
 def chains(effort: Effort) -> list[Row]:
     """One process and two, both against the bare loop in one process."""
-    shipped_rows, rows = _chain_rows("as Isaac Lab and Warp ship it"), _chain_rows("of this project")
+    rows = _chain_rows("of this project", "≥ 0.85", "≥ 1.5")  # the stricter reference bears the bars
+    shipped_rows = _chain_rows("as Isaac Lab and Warp ship it")
     repetitions, ours = effort.at_most(effort.repetitions), []
     with Pools(effort) as pools:
         one, two = pools.start(64, 8), pools.start(64, 8, num_processes=2)
@@ -39,14 +40,14 @@ def chains(effort: Effort) -> list[Row]:
         shipped = pools.start(64, 8, as_shipped=True)
         for figures in ours:
             record(shipped_rows, figures, shipped(bare))
-    return shipped_rows + rows
+    return rows + shipped_rows
 
 
-def _chain_rows(physics: str) -> list[Row]:
+def _chain_rows(physics: str, alone: str = "", both: str = "") -> list[Row]:
     reference = f"bare `env.step` loop, same scene and environments, one process, physics {physics}"
     return [
-        Row("alternating test, 64 chains, state policy, one process", reference, "≥ 0.85", "steps/s"),
-        Row("the same in two processes", reference, "≥ 1.5", "steps/s"),
+        Row("alternating test, 64 chains, state policy, one process", reference, alone, "steps/s"),
+        Row("the same in two processes", reference, both, "steps/s"),
     ]
 
 
