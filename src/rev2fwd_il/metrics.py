@@ -4,7 +4,7 @@ Every function returns plain Python numbers, ready for JSON.
 """
 
 import numpy as np
-from scipy import stats
+import scipy  # scipy.stats is imported when it is first used, not while a simulation waits to start
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
@@ -21,7 +21,7 @@ def rate(successes: int, attempts: int) -> dict:
         raise ValueError(f"{successes} successes in {attempts} attempts")
     out = {"successes": successes, "attempts": attempts, "rate": None, "wilson_95": None, "clopper_pearson_95": None}
     if attempts:
-        test = stats.binomtest(successes, attempts)
+        test = scipy.stats.binomtest(successes, attempts)
         out["rate"] = successes / attempts
         for name, method in (("wilson_95", "wilson"), ("clopper_pearson_95", "exact")):
             interval = test.proportion_ci(CONFIDENCE, method)
@@ -40,7 +40,7 @@ def mcnemar(first, second) -> dict:
         raise ValueError(f"not pairs: {first.shape} and {second.shape}")
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     differing = only_first + only_second
-    p = float(stats.binomtest(only_first, differing, 0.5).pvalue) if differing else 1.0
+    p = float(scipy.stats.binomtest(only_first, differing, 0.5).pvalue) if differing else 1.0
     return {"pairs": len(first), "only_first": only_first, "only_second": only_second, "p": p}
 
 

@@ -1,7 +1,8 @@
-"""Processes of this machine as /proc shows them: who is whose parent, and who is still there."""
+"""Processes of this machine as /proc shows them, and what a process of this project sets up for itself first."""
 
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 from dataclasses import dataclass
@@ -84,3 +85,11 @@ def end_with(parent: int) -> None:
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(128 + signal.SIGKILL)
+
+
+def collect_garbage_rarely() -> None:
+    """Look for garbage a fortieth as often as Python does: of what imports and scenes are made of next to none is.
+
+    Looking through it again and again was a fifth of a simulation's start (docs/decisions.md).
+    """
+    gc.set_threshold(30_000)
