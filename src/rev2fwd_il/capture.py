@@ -33,7 +33,7 @@ class Recorder:
         """The frames since the last cut as one episode."""
         columns = list(zip(*self._frames[env], strict=True))
         self._frames[env] = []
-        poses = [np.stack(column).astype(np.float32) for column in columns[:4]]
-        views = [None if column[0] is None else np.stack(column) for column in columns[4:]]
+        poses = [np.array(column, np.float32) for column in columns[:4]]
+        views = [None if column[0] is None else np.array(column) for column in columns[4:]]
         ee_pose, obj_pose, action, gripper_width = poses
         return Episode(ee_pose, obj_pose, action, gripper_width, np.float32(target_xy), bool(success), *views)

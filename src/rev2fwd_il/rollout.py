@@ -27,8 +27,8 @@ from rev2fwd_il.tasks import Judge, workspace
 class Controller:
     """Drives each environment with the policy of its task; plans again only when a chunk of actions is used up.
 
-    The first chunk of an attempt is cut so that all environments plan at the same control steps: one large batch costs
-    little more than one arm alone.
+    Of an attempt's first chunk the end may be left out, so that all environments plan at the same control steps: one
+    large batch costs little more than one arm alone.
     """
 
     def __init__(self, policies: Mapping[str, ChunkPolicy], task: TaskConfig, num_envs: int, seed: int):
@@ -37,7 +37,9 @@ class Controller:
         self._generator = torch.Generator().manual_seed(derive(seed, "diffusion noise"))
         self._tasks: list[str | None] = [None] * num_envs
         self._targets = np.zeros((num_envs, 2), np.float32)
-        self._chunks = [np.empty((0, 8), np.float32)] * num_envs
+        longest = max(policy.n_action_steps for policy in policies.values())
+        self._chunks = np.zeros((num_envs, longest, 8), np.float32)
+        self._planned = np.zeros(num_envs, int)  # step of each chunk's first action
         self._seen = deque(maxlen=max(policy.n_obs_steps for policy in policies.values()))
         self._started = np.zeros(num_envs, int)  # step of each attempt's first observation
         self._command = np.zeros((num_envs, 8), np.float32)
@@ -45,8 +47,7 @@ class Controller:
 
     def start(self, env: int, assignment: Assignment) -> None:
         """A new attempt: no history, no chunk."""
-        self._tasks[env], self._targets[env] = assignment.task, assignment.target_xy
-        self._started[env], self._chunks[env] = self._step, self._chunks[env][:0]
+        self._tasks[env], self._targets[env], self._started[env] = assignment.task, assignment.target_xy, self._step
 
     def retire(self, env: int) -> None:
         """Hold the last command from now on."""
@@ -57,14 +58,14 @@ class Controller:
         active = [env for env, task in enumerate(self._tasks) if task]
         self._seen.append((observation, pictures))
         for task, policy in self._policies.items():
-            empty = [env for env in active if self._tasks[env] == task and not len(self._chunks[env])]
-            if empty:
-                planned = policy.plan(self._stacked(empty, policy), self._generator).numpy()
-                for env, chunk in zip(empty, planned, strict=True):
-                    chunk[:, :3] = np.clip(chunk[:, :3], self._lower, self._upper)
-                    self._chunks[env] = chunk[: policy.n_action_steps - self._step % policy.n_action_steps]
-        for env in active:
-            self._command[env], self._chunks[env] = self._chunks[env][0], self._chunks[env][1:]
+            used_up = self._step % policy.n_action_steps == 0
+            acting = [env for env in active if self._tasks[env] == task]
+            due = [env for env in acting if used_up or self._started[env] == self._step]
+            if due:
+                planned = policy.plan(self._stacked(due, policy), self._generator).numpy()
+                planned[..., :3] = np.clip(planned[..., :3], self._lower, self._upper)
+                self._chunks[due, : planned.shape[1]], self._planned[due] = planned, self._step
+        self._command[active] = self._chunks[active, self._step - self._planned[active]]
         self._step += 1
         return self._command.copy()
 
@@ -123,7 +124,7 @@ def run_attempts(
             assignment, success = current[env], bool(succeeded[env])
             outcome = Outcome(
                 assignment, env, success, None if success else judge.failure(env), float(errors[env]),
-                recorder.cut(env, assignment.target_xy, success), np.stack(joints[env]), step,
+                recorder.cut(env, assignment.target_xy, success), np.array(joints[env]), step,
             )  # fmt: skip
             joints[env] = []
             yield outcome
