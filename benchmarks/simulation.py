@@ -23,6 +23,7 @@ from rev2fwd_il.parallel import Plan, simulations
 DATA = Path(__file__).parents[1] / "tests" / "data" / "demonstrations_B.npz"
 HORIZON, TRIAL_HORIZON = 160, 8
 CAMERAS = ("table_camera", "wrist_camera")
+CORES = 2
 
 
 def chains(effort: Effort) -> list[Row]:
@@ -109,6 +110,9 @@ _open, _state = ExitStack(), {}
 
 
 def _start(plan: Plan, horizon: int, as_shipped: bool = False) -> None:
+    import torch
+
+    torch.set_num_threads(CORES)  # one process may plan with both cores; processes side by side have one each
     if as_shipped:
         _ship()
     cells = _open.enter_context(simulations(plan))
