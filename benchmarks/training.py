@@ -60,7 +60,9 @@ class Training:
         from rev2fwd_il.learning.conversion import Source, convert
         from rev2fwd_il.learning.train import make_accelerator, make_loop
         from rev2fwd_il.learning.training_run import TrainingRun
+        from rev2fwd_il.processes import tune_memory
 
+        tune_memory()  # as every script does first
         torch.set_num_threads(THREADS)
         self.config, self.dataset, self.folder = with_changes(settings), folder / "lerobot", folder
         convert([Source(data)], self.dataset, images=self.config.policy.images)

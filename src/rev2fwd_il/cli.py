@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 from rev2fwd_il.errors import Rev2FwdError
-from rev2fwd_il.processes import collect_garbage_rarely
+from rev2fwd_il.processes import tune_memory
 
 FREE_SPACE = "free space, then start again: what is finished is kept"
 MEND = "mend permissions, or choose another output path"
@@ -32,7 +32,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
 def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
     """Parse, run, and turn a Rev2FwdError, or a refusal of the machine, into its message and exit status 1."""
     args = parser.parse_args()
-    collect_garbage_rarely()
+    tune_memory()
     try:
         main(args)
     except Rev2FwdError as error:

@@ -26,7 +26,7 @@ import numpy as np
 from rev2fwd_il.attempts import Attempts, Outcome
 from rev2fwd_il.config import Config
 from rev2fwd_il.errors import Rev2FwdError, SimulationError
-from rev2fwd_il.processes import collect_garbage_rarely, end_with
+from rev2fwd_il.processes import end_with, tune_memory
 from rev2fwd_il.seeds import derive
 
 DONE = None  # the message that ends an answer
@@ -184,7 +184,7 @@ class _Worker:
 def _serve(connection, share: Plan, parent: int) -> None:
     """Main function of a worker process."""
     end_with(parent)
-    collect_garbage_rarely()
+    tune_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent ends us
     try:
         import torch
