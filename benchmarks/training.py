@@ -33,7 +33,7 @@ def state(effort: Effort) -> list[Row]:
         batch = ours.loop.make_batch(ours.loop.sampler(0)[0])
         constant.measure(range(effort.repetitions), lambda: ours.rate(steps), lambda: ours.rate(steps, batch))
         theirs = effort.pick(40, 6)
-        row.measure(effort.at_most(3), lambda: ours.rate(steps), lambda: ours.lerobot_rate(theirs))
+        row.measure(range(effort.repetitions), lambda: ours.rate(steps), lambda: ours.lerobot_rate(theirs))
     return [row, constant]
 
 
