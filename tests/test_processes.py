@@ -21,4 +21,4 @@ def test_freed_memory_is_used_again():
         first: int(subprocess.check_output([sys.executable, "-c", ROUNDS.format(first=first)]))
         for first in ("", "tune_memory()")
     }
-    assert faults["tune_memory()"] < 100 < 10_000 < faults[""]
+    assert 10 * faults["tune_memory()"] < faults[""]
