@@ -57,7 +57,7 @@ def measure(name: str, effort: Effort) -> None:
     record = {"rows": [asdict(row) for row in rows], "machine": machine, "versions": provenance.versions()}
     record |= {"code_version": provenance.code_version(), "quick": effort.quick}
     record["command"] = f"benchmarks/bench.py {name} --repetitions {effort.repetitions}"
-    record["command"] += f" --run {effort.run}" if effort.run and name == "run" else ""
+    record["command"] += " --run FOLDER" if effort.run and name == "run" else ""
     _result(name, effort.quick).write_text(json.dumps(record, indent=1) + "\n")
     print("\n".join(row.line() for row in rows), flush=True)
 
