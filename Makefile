@@ -1,8 +1,10 @@
 # make run      set up and run the workflow, then write its report
 # make doctor  name what killed runs left here, and what to do
 # make plan     show what `make run` would do
+# make study    several tasks, arms and seeds in one DAG, ending in tables and figures (config/study.yaml; hours)
+# make study-plan   what that costs, by the benchmark files under runs/ (MEASURED=circle,stack: of these runs only)
 # make smoke    the same DAG, tiny, in minutes
-# make test     set up and run all tests
+# make test     set up and run all tests, in PROCESSES side by side (2; 0: in one, as `pytest` alone does)
 # make bench    measure it beside what people would use instead, into docs/benchmarks.md (hours; ROWS="conversion start"
 #               for some rows, ROWS=--quick to try the code)
 # make fuzz     read 10,000 damaged files within bounds of time and memory
@@ -11,6 +13,8 @@
 # make fault-test  kill the smoke run at KILLS random moments (half an hour or more); many jobs on few GPUs
 # make test-slurm  run jobs through a Slurm of one node, brought up here (root; a container); SLURM=smoke: the smoke run
 # make check    formatting and lint
+# make docs     build the documentation site, .cache/site/index.html, which opens offline
+# make schema   write config/schema.json anew from the typed settings
 # make lock     compile the locks anew (needs a package index)
 #
 # make run ARGS="--config iterations=10" passes arguments to Snakemake; CONFIG=config/gpu.yaml adds a configuration.
@@ -18,25 +22,45 @@
 CONFIG ?= config/config.yaml
 ARGS ?=
 TESTS ?= tests
+PROCESSES ?= 2
 KILLS ?= 20
 SLURM ?= 1
+MEASURED ?=
 ROWS ?=
 WORK = .venv/bin
 ENGINE = .venv-engine/bin
 SNAKEMAKE = $(ENGINE)/snakemake --configfile $(CONFIG)
-NAME = $(shell sed -n 's/^name: *\([^ ]*\).*/\1/p' $(CONFIG))
+# Asked of Snakemake, since ARGS may change the name; nothing where ARGS asks for other files than the report. Of several
+# runs it lies beside their summary, which comes last.
+REPORT = $(SNAKEMAKE) $(ARGS) --summary 2>/dev/null | \
+    sed -n 's,^\(runs/\(report\|seeds\|study\)_[^/]*\)/\(index\.html\|table\.md\)\t.*,\1/snakemake_report.html,p' | sort | tail -n 1
 
-.PHONY: run doctor plan smoke setup bench test test-slurm fault-test fuzz test-browser test-robomimic check format lock
+DRY = $(filter -n --dry-run --dryrun,$(ARGS))
+
+.PHONY: run doctor report-path plan study study-plan smoke schema setup bench test test-slurm fault-test fuzz test-browser test-robomimic check format docs lock
 
 run: setup
 	$(WORK)/python workflow/scripts/doctor.py --fix
-	$(SNAKEMAKE) $(ARGS) --report runs/report_$(NAME)/snakemake_report.html --report-after-run
+	report=$$($(REPORT)); summary=$$(dirname "$$report"); status=0; \
+	$(SNAKEMAKE) --logger rev2fwd $(ARGS) $${report:+--report "$$report" --report-after-run} || status=$$?; \
+	[ $$status = 0 ] || summary=$${summary}_so_far; \
+	[ -n "$(DRY)" ] || cat "$$summary/summary.txt" 2>/dev/null; exit $$status
+
+report-path:
+	@$(REPORT)
 
 doctor: setup
 	$(WORK)/python workflow/scripts/doctor.py
 
 plan: setup
 	$(SNAKEMAKE) -n $(ARGS)
+
+study:
+	$(MAKE) run CONFIG=config/study.yaml
+
+study-plan: CONFIG = config/study.yaml
+study-plan: setup
+	$(SNAKEMAKE) -n --quiet all --logger rev2fwd --logger-rev2fwd-measured "$(MEASURED)" $(ARGS)
 
 smoke:
 	$(MAKE) run CONFIG=config/smoke.yaml
@@ -45,7 +69,7 @@ setup:
 	envs/setup.sh
 
 test: setup
-	$(WORK)/pytest $(TESTS)
+	$(WORK)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 bench: setup
 	$(WORK)/python benchmarks/bench.py $(ROWS)
@@ -71,16 +95,24 @@ fault-test: setup
 check: setup
 	$(WORK)/ruff check
 	$(WORK)/ruff format --check
-	$(ENGINE)/snakefmt --check Snakefile rules
+	$(ENGINE)/snakefmt --check Snakefile rules workflow/Snakefile
 	$(ENGINE)/snakemake --lint
 
 format: setup
 	$(WORK)/ruff check --fix
 	$(WORK)/ruff format
-	$(ENGINE)/snakefmt Snakefile rules
+	$(ENGINE)/snakefmt Snakefile rules workflow/Snakefile
+
+docs:
+	envs/setup.sh --docs
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+	@echo "documentation: .cache/site/index.html"
+
+schema: setup
+	$(ENGINE)/python -m rev2fwd_il.config.json_schema config/schema.json
 
 lock:
-	uv=$$(envs/setup.sh --uv) && for environment in uv engine work; do \
+	uv=$$(envs/setup.sh --uv) && for environment in uv engine work docs; do \
 	    "$$uv" pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header \
 	        envs/$$environment.in --output-file envs/$$environment.txt; \
 	done

@@ -1,22 +1,32 @@
 # Rev2Fwd as one DAG: demonstrations -> reversed demonstrations -> two policies -> (alternating test -> finetuned
 # policies) x N -> evaluation -> report. `snakemake -n` shows the plan, docs/workflow.md how to work with it.
 
+import logging
+import sys
 from pathlib import Path
 
 from snakemake.utils import min_version
 
-from rev2fwd_il import doctor
-from rev2fwd_il.config import make_config
+ROOT = Path(str(workflow.current_basedir)).resolve()  # of this workflow, which another one may use as a module
+HERE = "" if ROOT == Path.cwd().resolve() else f"{ROOT}/"  # before paths to its files; artifacts lie where one works
+sys.path.insert(0, str(ROOT / "src"))  # rules and library are of one checkout, whichever Snakemake reads them
+
+from rev2fwd_il.running import doctor
+from rev2fwd_il.config.expansion import cells
+from rev2fwd_il.config.run import make_config
 from rev2fwd_il.errors import Rev2FwdError
 
 min_version("9.27")
 
 
-configfile: "config/config.yaml"
+configfile: f"{HERE}config/config.yaml"
 
 
+if not workflow.is_main_process:  # each job reads the configuration again: notes about it are said once
+    logging.getLogger("rev2fwd_il").setLevel(logging.ERROR)
 try:
-    settings = make_config(config, "config/config.yaml, --configfile and --config")
+    asked = make_config(config, "config/config.yaml, --configfile and --config")
+    CELLS = cells(asked)
     doctor.check_writable(Path.cwd())
 except Rev2FwdError as error:
     sys.exit(f"error: {error}")
@@ -28,18 +38,25 @@ include: "rules/train.smk"
 include: "rules/rollout.smk"
 include: "rules/arms.smk"
 include: "rules/report.smk"
+include: "rules/seeds.smk"
+include: "rules/study.smk"
+include: "rules/lerobot.smk"
 
 
 localrules:
     all,
     report,
+    share_demonstrations,
+    summarize_seeds,
+    summarize_study,
 
 
 rule all:
     default_target: True
     input:
-        *RESULTS.values(),
-        f"runs/report_{settings.name}/index.html",
+        everything,
+        [f"runs/report_{name}/index.html" for name in RUNS],
+        over_runs,
 
 
 onstart:
@@ -52,8 +69,12 @@ onsuccess:
 
 onerror:
     doctor.withdraw(Path.cwd())
-    print(f"Some jobs failed. The report of what is finished: {REPORT_SO_FAR}/index.html")
-    shell(
-        f"{PYTHON} workflow/scripts/8_report.py --name {settings.name}"
-        f" --data_dir data --runs_dir runs --out_dir {REPORT_SO_FAR} || true"
-    )
+    print("Some jobs failed. Reports of what is finished:")
+    for name in RUNS:
+        print(f"  {so_far(name)}/index.html")
+        shell(
+            f"{PYTHON} {HERE}workflow/scripts/8_report.py --name {name} --data_dir data --runs_dir runs"
+            f" --out_dir {so_far(name)} {' '.join(shown(name))} {current_only(name)} || true"
+        )
+    if asked.study.is_asked_for:
+        shell(f"{PYTHON} {HERE}workflow/scripts/{summarize_study_so_far()} || true")

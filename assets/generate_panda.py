@@ -1,10 +1,11 @@
-"""Write panda.usda: a Franka Emika Panda with its hand, made of primitives, for kit-less Isaac Lab.
+"""Write panda.usda, a Franka Emika Panda with its hand for kit-less Isaac Lab, and panda_shapes.usda, how it looks.
 
-    python assets/generate_panda.py            # rewrites assets/panda.usda
+    python assets/generate_panda.py            # rewrites both
 
 Kinematics, limits: Franka's published DH table and data sheet. Masses and inertias: Gaz et al., "Dynamic
 Identification of the Franka Emika Panda Robot with Retrieval of Feasible Parameters", RA-L 2019. Only the hand and one
-box pad a finger collide: all else is visual, since each collider costs solver time and the arm meets only the cube.
+box pad a finger collide: all else is visual (panda_shapes.py), since each collider costs solver time and the arm meets
+only the cube. The renderer shows a link's meshes in place of its colliders.
 Units: m, kg, rad here; USD wants degrees for revolute joints. Frames: link frames after the DH table; `hand` is
 Franka's hand frame, its z axis pointing at the fingertips.
 """
@@ -12,7 +13,8 @@ Franka's hand frame, its z axis pointing at the fingertips.
 from pathlib import Path
 
 import numpy as np
-from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
+from panda_shapes import shapes
+from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade, Vt
 
 HALF_PI = np.pi / 2
 # link: parent, joint origin in the parent [m], roll/pitch/yaw [rad], lower and upper limit [rad], effort [N m]
@@ -56,21 +58,9 @@ INERTIA = {
     "leftfinger": (0.015, (0, 0, 0.02), (2.375e-6, 2.375e-6, 7.5e-7, 0, 0, 0)),
     "rightfinger": (0.015, (0, 0, 0.02), (2.375e-6, 2.375e-6, 7.5e-7, 0, 0, 0)),
 }
-WHITE, GREY, DARK = (0.92, 0.92, 0.92), (0.55, 0.57, 0.6), (0.13, 0.13, 0.15)
-# link: (end, end, radius [m], colour) of its capsules
-CAPSULES = {
-    "link0": [((0, 0, 0.03), (0, 0, 0.14), 0.075, WHITE), ((-0.1, 0, 0.04), (0, 0, 0.04), 0.055, WHITE)],
-    "link1": [((0, 0, -0.19), (0, 0, -0.03), 0.06, WHITE), ((0, -0.04, 0), (0, 0.04, 0), 0.06, GREY)],
-    "link2": [((0, 0, 0), (0, -0.16, 0), 0.06, WHITE)],
-    "link3": [((0, 0, -0.16), (0, 0, -0.04), 0.058, WHITE), ((0, 0, -0.02), (0.0825, 0, 0), 0.052, GREY)],
-    "link4": [((0, 0, 0), (-0.0825, 0.07, 0), 0.052, WHITE), ((-0.0825, 0.09, 0), (-0.0825, 0.2, 0), 0.052, WHITE)],
-    "link5": [((0, 0, -0.19), (0, 0.03, -0.03), 0.05, WHITE), ((0, 0, -0.03), (0, 0, 0), 0.048, GREY)],
-    "link6": [((0, 0, 0), (0.088, 0, 0), 0.046, WHITE), ((0.088, 0, 0), (0.088, 0.03, 0), 0.046, GREY)],
-    "link7": [((0, 0, 0.05), (0, 0, 0.085), 0.043, WHITE)],
-}
 HAND_BOX = ((0, 0, 0.033), (0.05, 0.2, 0.066))  # centre, size [m] in the hand frame
-FINGER_BOX = ((0, 0.009, 0.0275), (0.018, 0.012, 0.051))  # in the finger frame, y pointing away from the grasp
-PAD_BOX = ((0, 0.006, 0.0445), (0.02, 0.012, 0.022))  # its inner face is the plane in which the closed fingers meet
+PAD_BOX = ((0, 0.006, 0.0445), (0.02, 0.012, 0.022))  # in the finger frame, y pointing away from the grasp: its inner
+# face is the plane in which the closed fingers meet
 
 
 def quat(rpy):
@@ -101,28 +91,53 @@ def add_link(stage, root, name, world):
     return prim
 
 
-def add_capsule(stage, link, index, start, end, radius, colour):
-    start, end = np.array(start, float), np.array(end, float)
-    capsule = UsdGeom.Capsule.Define(stage, link.GetPath().AppendChild(f"visual{index}"))
-    length = np.linalg.norm(end - start)
-    capsule.CreateHeightAttr(length)
-    capsule.CreateRadiusAttr(radius)
-    capsule.CreateAxisAttr("Z")
-    turn = Gf.Rotation(Gf.Vec3d(0, 0, 1), Gf.Vec3d(*((end - start) / length)))
-    capsule.AddTransformOp().Set(Gf.Matrix4d().SetRotate(turn).SetTranslateOnly(Gf.Vec3d(*((start + end) / 2))))
-    capsule.CreateDisplayColorAttr([colour])
-
-
-def add_box(stage, link, name, box, colour, collides):
+def add_collider(stage, link, name, box):
     centre, size = box
     cube = UsdGeom.Cube.Define(stage, link.GetPath().AppendChild(name))
     cube.CreateSizeAttr(1.0)
     cube.AddTranslateOp().Set(Gf.Vec3d(*map(float, centre)))
     cube.AddScaleOp().Set(Gf.Vec3f(*size))
-    cube.CreateDisplayColorAttr([colour])
-    if collides:
-        UsdPhysics.CollisionAPI.Apply(cube.GetPrim())
+    UsdPhysics.CollisionAPI.Apply(cube.GetPrim())
     return cube
+
+
+def add_material(stage, path, colour):
+    material = UsdShade.Material.Define(stage, path)
+    shader = UsdShade.Shader.Define(stage, path.AppendChild("surface"))
+    shader.CreateIdAttr("UsdPreviewSurface")
+    shader.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f).Set(Gf.Vec3f(*colour))
+    material.CreateSurfaceOutput().ConnectToSource(shader.ConnectableAPI(), "surface")
+    return material
+
+
+def add_mesh(stage, path, parts):
+    """One mesh a link with a subset a colour: of meshes with subsets, Newton's importer keeps the normals."""
+    sizes = np.cumsum([0, *(len(part.points) for part in parts)])
+    triangles = np.concatenate([part.triangles + first for part, first in zip(parts, sizes, strict=False)])
+    mesh = UsdGeom.Mesh.Define(stage, path)
+    mesh.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(np.concatenate([part.points for part in parts]).astype(np.float32)))
+    mesh.CreateNormalsAttr(Vt.Vec3fArray.FromNumpy(np.concatenate([part.normals for part in parts]).astype(np.float32)))
+    mesh.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
+    mesh.CreateFaceVertexCountsAttr([3] * len(triangles))
+    mesh.CreateFaceVertexIndicesAttr(triangles.flatten().tolist())
+    mesh.CreateSubdivisionSchemeAttr("none")
+    colours = [part.colour for part in parts for _ in part.triangles]
+    for index, colour in enumerate(dict.fromkeys(colours)):
+        faces = [face for face, own in enumerate(colours) if own == colour]
+        subset = UsdGeom.Subset.CreateGeomSubset(mesh, f"subset{index}", "face", Vt.IntArray(faces), "materialBind")
+        material = add_material(stage, path.GetParentPath().AppendChild(f"material{index}"), colour)
+        UsdShade.MaterialBindingAPI.Apply(subset.GetPrim()).Bind(material)
+
+
+def build_shapes(path):
+    """How each link looks: a prim a link, to be referenced."""
+    stage = Usd.Stage.CreateNew(str(path))
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
+    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+    for name, parts in shapes().items():
+        root = UsdGeom.Xform.Define(stage, f"/{name}").GetPath()
+        add_mesh(stage, root.AppendChild("mesh"), parts)
+    stage.Save()
 
 
 def add_joint(stage, root, kind, name, parent, child, rpy, xyz, child_rpy=(0, 0, 0)):
@@ -182,20 +197,20 @@ def build(path):
         joint.CreateAxisAttr("Y")
         add_drive(joint, "linear", 0.0, FINGER_TRAVEL_M, FINGER_EFFORT_N)
 
-    for name, capsules in CAPSULES.items():
-        for index, (start, end, radius, colour) in enumerate(capsules):
-            add_capsule(stage, links[name], index, start, end, radius, colour)
-    add_box(stage, links["hand"], "palm", HAND_BOX, WHITE, collides=True)
+    add_collider(stage, links["hand"], "palm", HAND_BOX)
     for name in ("leftfinger", "rightfinger"):
-        add_box(stage, links[name], "finger", FINGER_BOX, DARK, collides=False)
-        pad = add_box(stage, links[name], "pad", PAD_BOX, GREY, collides=True)
+        pad = add_collider(stage, links[name], "pad", PAD_BOX)
         # Soft pads touch with an area, not a point: without friction about the normal a cube swings in the grasp.
         pad.GetPrim().CreateAttribute("mjc:condim", Sdf.ValueTypeNames.Int).Set(4)
+    for name, link in links.items():
+        visual = UsdGeom.Xform.Define(stage, link.GetPath().AppendChild("visual"))
+        visual.GetPrim().GetReferences().AddReference("./panda_shapes.usda", f"/{name}")
     stage.Save()
 
 
 if __name__ == "__main__":
-    target = Path(__file__).with_name("panda.usda")
-    target.unlink(missing_ok=True)
-    build(target)
-    print(f"wrote {target}")
+    for name, write in (("panda_shapes.usda", build_shapes), ("panda.usda", build)):
+        target = Path(__file__).with_name(name)
+        target.unlink(missing_ok=True)
+        write(target)
+        print(f"wrote {target}")

@@ -1,12 +1,12 @@
-"""Measure this project beside what people would use instead: the table in docs/benchmarks.md. `make bench` calls this.
+"""Measure this project against the tools it could be replaced by: the table in docs/benchmarks.md (`make bench`).
 
-    .venv/bin/python benchmarks/bench.py                       # every row, hours
-    .venv/bin/python benchmarks/bench.py conversion windows    # some rows; the table keeps the others' last figures
+    .venv/bin/python benchmarks/bench.py                       # all rows: hours
+    .venv/bin/python benchmarks/bench.py conversion windows    # some rows; the others keep their last figures
     .venv/bin/python benchmarks/bench.py run --run .               # the workflow as it last ran in this folder
-    .venv/bin/python benchmarks/bench.py --quick               # try the code: figures that mean nothing, no table
+    .venv/bin/python benchmarks/bench.py --quick               # test the code: meaningless figures, no table
 
-Each group of rows runs in a process of its own and leaves its figures in runs/benchmarks/, from which the table is put
-together. Nothing else should run on the machine.
+Each group of rows runs in its own process and writes its figures to runs/benchmarks/, from which the table is made.
+Nothing else should run on the machine.
 """
 
 import argparse
@@ -48,7 +48,7 @@ HOW = """
 
 def measure(name: str, effort: Effort) -> None:
     """Measure one group in this process, and keep its figures."""
-    from rev2fwd_il import provenance
+    from rev2fwd_il.running import provenance
 
     area = next(area for area, names in AREAS.items() if name in names)
     rows = importlib.import_module(area).ROWS[name](effort)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from measuring import RESULTS, Effort, Row, run_script, seconds
 
-DEMONSTRATIONS = Path(__file__).parents[1] / "tests" / "data" / "demonstrations_B.npz"
+DEMONSTRATIONS = Path(__file__).parents[1] / "tests" / "files" / "demonstrations_B.npz"
 WINDOWS, WINDOW_FRAMES, IMAGE_PX = 64, 16, 96
 
 
@@ -62,43 +62,42 @@ ROWS = {"conversion": conversion, "memory": memory, "windows": windows}
 
 
 def tiled(path: Path, frames: int, images: bool = False) -> int:
-    """Write the shipped demonstrations again and again, until there are so many frames; returns how many.
+    """Repeat the shipped demonstrations until there are `frames` frames; returns how many there are.
 
-    Each time a tenth of a millimetre further from the robot: episodes that are equal are refused.
+    Each repetition lies a tenth of a millimetre further from the robot, since equal episodes are refused.
     """
-    from rev2fwd_il.episodes import EpisodeDataset, write_npz
-    from rev2fwd_il.keys import ACTION, EE_POSE, EPISODE_ENDS, IMAGES, META, OBJ_POSE, SUCCESS, TARGET_XY, WRIST_IMAGES
+    from rev2fwd_il import keys
+    from rev2fwd_il.data.reading import EpisodeDataset, write_npz
 
     source = EpisodeDataset(DEMONSTRATIONS)
     times = -(-frames // source.num_frames)
-    arrays = {name: np.concatenate([array] * times) for name, array in source.arrays.items() if name not in
-              (META, EPISODE_ENDS, IMAGES, WRIST_IMAGES)}  # fmt: skip
-    arrays[EPISODE_ENDS] = np.concatenate([source.ends + i * source.num_frames for i in range(times)])
-    for name, count in ((EE_POSE, source.num_frames), (OBJ_POSE, source.num_frames), (ACTION, source.num_frames),
-                        (TARGET_XY, len(source))):  # fmt: skip
-        arrays[name][:, 0] += np.repeat(np.arange(times, dtype=np.float32) * 1e-4, count)
-    assert len(arrays[SUCCESS]) == len(arrays[TARGET_XY]) == len(arrays[EPISODE_ENDS])
+    left_out = (keys.META, keys.EPISODE_ENDS, keys.IMAGES, keys.WRIST_IMAGES)
+    arrays = {name: np.concatenate([array] * times) for name, array in source.arrays.items() if name not in left_out}
+    arrays[keys.EPISODE_ENDS] = np.concatenate([source.ends + i * source.num_frames for i in range(times)])
+    for name in (keys.EE_POSE, keys.OBJ_POSE, keys.ACTION, keys.TARGET_XY, keys.TARGET_POSE):
+        further = np.arange(times, dtype=np.float32) * 1e-4  # [m]
+        arrays[name][:, 0] += np.repeat(further, len(arrays[name]) // times)
     if images:
-        picture = np.random.default_rng(0).integers(0, 255, (1, IMAGE_PX, IMAGE_PX, 3), np.uint8)
-        every = np.broadcast_to(picture, (times * source.num_frames, *picture.shape[1:]))
-        arrays |= {IMAGES: every, WRIST_IMAGES: every}
+        image = np.random.default_rng(0).integers(0, 255, (1, IMAGE_PX, IMAGE_PX, 3), np.uint8)
+        every = np.broadcast_to(image, (times * source.num_frames, *image.shape[1:]))
+        arrays |= {keys.IMAGES: every, keys.WRIST_IMAGES: every}
     write_npz(path, arrays, source.meta)
     return times * source.num_frames
 
 
 def _convert(source: Path, out: Path) -> None:
-    from rev2fwd_il.learning.conversion import Source, convert
+    from rev2fwd_il.learning.dataset_writing import Source, write_lerobot_dataset
 
-    convert([Source(source)], out, include_failures=True)
+    write_lerobot_dataset([Source(source)], out, include_failures=True)
 
 
 def _record(like: Path, out: Path) -> None:
     """The frames of a dataset, recorded with LeRobot's own recorder."""
     from lerobot.datasets import LeRobotDataset
 
-    from rev2fwd_il.learning.conversion import DEFAULT_FPS, REPO_ID
-    from rev2fwd_il.learning.frames import dataset_features
-    from rev2fwd_il.learning.loading import load_frames
+    from rev2fwd_il.learning.dataset_reading import load_frames
+    from rev2fwd_il.learning.dataset_writing import DEFAULT_FPS, REPO_ID
+    from rev2fwd_il.learning.episode_tables import dataset_features
 
     store = load_frames(like)
     task = LeRobotDataset(REPO_ID, root=like).meta.tasks.index[0]
@@ -115,7 +114,7 @@ def _record(like: Path, out: Path) -> None:
 def _check_equal(ours: Path, theirs: Path) -> None:
     from lerobot.datasets import LeRobotDataset
 
-    from rev2fwd_il.learning.conversion import REPO_ID
+    from rev2fwd_il.learning.dataset_writing import REPO_ID
 
     mine, other = (LeRobotDataset(REPO_ID, root=root).hf_dataset.with_format("numpy")[:] for root in (ours, theirs))
     for name in other:
@@ -137,7 +136,7 @@ def _load(path: Path) -> None:
 
 
 def _windows(path: Path) -> None:
-    from rev2fwd_il.episodes import EpisodeDataset
+    from rev2fwd_il.data.reading import EpisodeDataset
 
     dataset = EpisodeDataset(path)
     for start in np.random.default_rng(0).integers(0, dataset.num_frames - WINDOW_FRAMES, WINDOWS):

@@ -1,4 +1,4 @@
-"""What needs a GPU: environments side by side, training at the specification's size, and how busy the GPU is."""
+"""GPU: parallel environments, training at the specification's size, and GPU utilization."""
 
 import subprocess
 import tempfile
@@ -59,7 +59,7 @@ def _there(row: Row) -> bool:
 
 
 class _Busy:
-    """Share of the time a GPU computes while the block runs."""
+    """GPU utilization while the block runs."""
 
     def __enter__(self) -> "_Busy":
         self._query = subprocess.Popen(QUERY, stdout=subprocess.PIPE, text=True)
@@ -70,5 +70,5 @@ class _Busy:
         self._percent = [float(line) for line in self._query.communicate()[0].split() if line.isdigit()]
 
     def note(self) -> str:
-        """For the table."""
+        """The mean, as a note for the table."""
         return f"GPU busy {mean(self._percent):.0f} %" if self._percent else ""

@@ -1,4 +1,4 @@
-"""A row of the table: ours and its reference, measured in turn so that both see the same machine."""
+"""A row of the table: ours and its reference, measured alternately so that both see the same machine load."""
 
 import os
 import subprocess
@@ -44,14 +44,14 @@ class Row:
     note: str = ""
 
     def measure(self, repetitions: Iterable, ours: Callable[[], float], theirs: Callable[[], float]) -> "Row":
-        """Call both in turn; each returns its figure."""
+        """Call both alternately; each returns its figure."""
         for _ in repetitions:
             self.theirs.append(theirs())
             self.ours.append(ours())
         return self
 
     def line(self) -> str:
-        """Markdown."""
+        """The row as a line of the Markdown table."""
         if not self.ours:
             return f"| {self.what} | {self.reference} | {self.bar} | not measured | | | {self.note} |"
         ratios = [ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=True)]
@@ -68,7 +68,7 @@ def record(rows: list[Row], ours: list[float], reference: float) -> None:
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """How long a call takes."""
+    """Duration of a call [s]."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
@@ -94,12 +94,12 @@ def demonstrations(folder: Path, image_px: int, episodes: int) -> Path:
 
 
 def checkpoint(folder: Path, data: Path, settings: list[str]) -> str:
-    """A policy of these settings after two steps: as fast as a good one."""
-    from rev2fwd_il.config import with_changes
-    from rev2fwd_il.learning.conversion import Source, convert
-    from rev2fwd_il.learning.train import train
+    """A policy of these settings after two training steps: untrained, but as fast as a trained one."""
+    from rev2fwd_il.config.reading import with_changes
+    from rev2fwd_il.learning.dataset_writing import Source, write_lerobot_dataset
+    from rev2fwd_il.learning.training import train
     from rev2fwd_il.learning.training_run import TrainingRun
 
     config = with_changes([*settings, "train.batch_size=8"])
-    convert([Source(data)], folder / "lerobot", images=config.policy.images)
+    write_lerobot_dataset([Source(data)], folder / "lerobot", images=config.policy.images)
     return str(train(TrainingRun(folder / "lerobot", folder / "policy", config, steps=2, lr=1e-4)))

@@ -1,4 +1,4 @@
-"""What each choice that makes reversed demonstrations replay is worth: the table in docs/replay.md.
+"""Ablation of the choices that let reversed demonstrations replay: the table in docs/replay.md.
 
     .venv/bin/python benchmarks/replay.py --episodes 64                # all variants, some 10 minutes on two cores
     .venv/bin/python benchmarks/replay.py --episodes 200 --only ours   # the claim, on seeds unused in development
@@ -40,10 +40,10 @@ def measure(settings: list[str], episodes: int, num_envs: int, seed: int, kept: 
     import time
     from itertools import islice
 
-    from rev2fwd_il.config import with_changes
-    from rev2fwd_il.demonstration import demonstrate
-    from rev2fwd_il.replay import replay, summary
-    from rev2fwd_il.reversal import goal_of, reverse_episode
+    from rev2fwd_il.config.reading import with_changes
+    from rev2fwd_il.method.demonstration import demonstrate
+    from rev2fwd_il.method.replay import replay, summarize_replays
+    from rev2fwd_il.method.reversal import goal_of, reverse_episode
     from rev2fwd_il.sim.cell import Cell
     from rev2fwd_il.sim.launch import simulation
 
@@ -55,30 +55,28 @@ def measure(settings: list[str], episodes: int, num_envs: int, seed: int, kept: 
         demos = [episode for episode in attempts if episode.success]
         out = {"expert": [len(demos), len(attempts)]}
         if demos:
-            forward = summary(list(replay(cell, config, demos)))
+            forward = summarize_replays(list(replay(cell, config, "B", demos)))
             backwards = [reverse_episode(episode, goal_of(episode), lead, label) for episode in demos]
             started = time.perf_counter()
-            reversed_ = summary(list(replay(cell, config, backwards)))
+            reversed_ = summarize_replays(list(replay(cell, config, "A", backwards)))
             out["seconds_per_100"] = 100 * (time.perf_counter() - started) / len(backwards)
             out |= {"forward": _short(forward), "reversed": _short(reversed_)}
             _keep(kept, [episode for episode, ok in zip(backwards, _successes(reversed_), strict=True) if ok], config)
-        cell.close()
     return out
 
 
 def measure_again(settings: list[str], kept: Path, num_envs: int, seed: int) -> list[int]:
     """Replay the kept trajectories: [succeeded, attempted]."""
-    from rev2fwd_il.config import with_changes
-    from rev2fwd_il.episodes import EpisodeDataset
-    from rev2fwd_il.replay import replay
+    from rev2fwd_il.config.reading import with_changes
+    from rev2fwd_il.data.reading import EpisodeDataset
+    from rev2fwd_il.method.replay import replay
     from rev2fwd_il.sim.cell import Cell
     from rev2fwd_il.sim.launch import simulation
 
     config = with_changes(settings, task={"distance_threshold": TOLERANCE_M})
     with simulation(config, num_envs, seed=seed) as (env, watch):
         cell = Cell(env, watch, config)
-        verdicts = list(replay(cell, config, EpisodeDataset(kept)))
-        cell.close()
+        verdicts = list(replay(cell, config, "A", EpisodeDataset(kept)))
     return [sum(verdict.success for verdict in verdicts), len(verdicts)]
 
 
@@ -87,12 +85,12 @@ def _successes(result: dict) -> list[bool]:
 
 
 def _keep(path: Path, episodes: list, config) -> None:
-    from rev2fwd_il.episodes import EpisodeWriter
-    from rev2fwd_il.provenance import made_by
+    from rev2fwd_il.data.reading import DatasetWriter
+    from rev2fwd_il.running.provenance import made_by
 
     path.unlink(missing_ok=True)
     if episodes:
-        with EpisodeWriter(path, made_by(config, kind="reversed", seed=None, task="A")) as writer:
+        with DatasetWriter(path, made_by(config, kind="reversed", seed=None, task="A")) as writer:
             for episode in episodes:
                 writer.add(episode)
 

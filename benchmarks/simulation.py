@@ -2,8 +2,8 @@
 
 The loop repeats the very commands that the policies gave, from the same starts, so both simulate the same motions. All
 chains make one attempt of `HORIZON` steps: policies that have learnt nothing never succeed, and none ends before. On a
-CPU the loop is measured twice: with the physics as Isaac Lab and Warp ship it, and with this project's (sim/physics.py,
-sim/kernels.py), which computes the same bytes and makes the loop as much faster as the chains.
+CPU the loop is measured twice: with the physics as Isaac Lab and Warp ship it, and with this project's patches
+(sim/patches), which compute the same bytes and speed up the loop as much as the chains.
 """
 
 import importlib
@@ -16,11 +16,11 @@ from pathlib import Path
 
 from measuring import Effort, Row, checkpoint, record
 
-from rev2fwd_il.alternating import Chains
-from rev2fwd_il.config import with_changes
-from rev2fwd_il.parallel import Plan, simulations
+from rev2fwd_il.config.reading import with_changes
+from rev2fwd_il.method.alternating import Chains
+from rev2fwd_il.method.parallel import SimulationSetup, simulations
 
-DATA = Path(__file__).parents[1] / "tests" / "data" / "demonstrations_B.npz"
+DATA = Path(__file__).parents[1] / "tests" / "files" / "demonstrations_B.npz"
 HORIZON, TRIAL_HORIZON = 160, 8
 CAMERAS = ("table_camera", "wrist_camera")
 CORES = 2
@@ -53,7 +53,7 @@ def _chain_rows(physics: str, alone: str = "", both: str = "") -> list[Row]:
 
 
 def cameras(effort: Effort) -> list[Row]:
-    """Both cameras recorded, 64 px."""
+    """The same with both cameras recorded, 64 px."""
     with Pools(effort) as pools:
         sim = pools.start(64, 4, cameras=True)
         row = Row("the same with both cameras recorded, 64 px", "that loop, both cameras read", "≥ 0.85", "steps/s")
@@ -62,7 +62,7 @@ def cameras(effort: Effort) -> list[Row]:
 
 
 def environments(effort: Effort) -> list[Row]:
-    """What environments side by side are worth."""
+    """Throughput of 64 environments, in one process and in two, against one environment."""
     with Pools(effort) as pools:
         many, both, one = pools.start(64, 8), pools.start(64, 8, num_processes=2), pools.start(1, 1)
         rows = [
@@ -94,13 +94,13 @@ class Pools:
     def start(
         self, num_envs: int, trial_envs: int, cameras: bool = False, num_processes: int = 1, as_shipped: bool = False
     ):
-        """A function that calls a function of this module there."""
+        """Start a simulation; returns a function that calls a function of this module in its process."""
         config = with_changes([f'sim.device="{self._device}"'])
         policies = dict.fromkeys("AB", self._checkpoint)
-        plan = Plan(config, policies, self._effort.pick(num_envs, trial_envs), 0, num_processes, cameras)
+        setup = SimulationSetup(config, policies, self._effort.pick(num_envs, trial_envs), 0, num_processes, cameras)
         horizon = self._effort.pick(HORIZON if not cameras else HORIZON // 4, TRIAL_HORIZON)
         spawn = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(1, spawn, initializer=_start, initargs=(plan, horizon, as_shipped))
+        pool = ProcessPoolExecutor(1, spawn, initializer=_start, initargs=(setup, horizon, as_shipped))
         self._stack.callback(pool.shutdown)
         pool.submit(rate).result()  # kernels are loaded, the physics step is recorded
         return lambda call: pool.submit(call).result()
@@ -109,18 +109,18 @@ class Pools:
 _open, _state = ExitStack(), {}
 
 
-def _start(plan: Plan, horizon: int, as_shipped: bool = False) -> None:
+def _start(setup: SimulationSetup, horizon: int, as_shipped: bool = False) -> None:
     import torch
 
     torch.set_num_threads(CORES)  # one process may plan with both cores; processes side by side have one each
     if as_shipped:
         _ship()
-    cells = _open.enter_context(simulations(plan))
-    _state.update(plan=plan, cells=cells, horizon=horizon, commands=[])
+    cells = _open.enter_context(simulations(setup))
+    _state.update(setup=setup, cells=cells, horizon=horizon, commands=[])
 
 
 def _ship() -> None:
-    """Undo in this process what the project changes about Isaac Lab's physics on a CPU, and about its compilation."""
+    """Undo this project's patches of Warp and Isaac Lab in this process."""
     import warp as wp
     from warp._src import codegen
 
@@ -140,19 +140,19 @@ def _ship() -> None:
 
 
 def rate() -> float:
-    """Control steps a second of all chains together."""
-    plan, cells = _state["plan"], _state["cells"]
-    _state["chains"] = Chains(plan.config, plan.num_envs, max_cycles=1, seed=0)
+    """Control steps/s, summed over all chains."""
+    setup, cells = _state["setup"], _state["cells"]
+    _state["chains"] = Chains(setup.config, setup.num_envs, max_cycles=1, seed=0)
     recording = _recorded_steps(cells.cell.env) if hasattr(cells, "cell") else ExitStack()
     started = time.perf_counter()
     with recording:
-        outcomes = cells.attempts(_state["chains"], horizon=_state["horizon"], images=plan.cameras)
-        steps = sum(len(outcome.episode) for outcome in outcomes)
+        results = cells.attempts(_state["chains"], max_episode_steps=_state["horizon"], images=setup.cameras)
+        steps = sum(len(result.episode) for result in results)
     return steps / (time.perf_counter() - started)
 
 
 def _recorded_steps(env) -> ExitStack:
-    """Until the end of its block, keep what the environment is commanded."""
+    """Record the actions that the environment is given, until the block ends."""
     step, commands = env.step, []
 
     def record(action):
@@ -166,16 +166,16 @@ def _recorded_steps(env) -> ExitStack:
 
 
 def bare() -> float:
-    """Isaac Lab's own loop over the commands of the last `rate`, from its starts."""
+    """Control steps/s of a bare `env.step` loop with the actions that the last `rate` recorded, same starts."""
     import numpy as np
     import torch
 
-    plan, cell = _state["plan"], _state["cells"].cell
-    (again,) = _state["chains"].split([plan.num_envs])
-    starts = [again.assign(env, None) for env in range(plan.num_envs)]
+    setup, cell = _state["setup"], _state["cells"].cell
+    (again,) = _state["chains"].split([setup.num_envs])
+    starts = [again.assign(env, None) for env in range(setup.num_envs)]
     poses = [np.stack([getattr(start, name) for start in starts]) for name in ("ee_pose", "obj_pose")]
-    cell.reset(np.arange(plan.num_envs), *poses)
-    sensors = [cell.env.scene[name] for name in CAMERAS] if plan.cameras else []
+    cell.reset(np.arange(setup.num_envs), *poses)
+    sensors = [cell.env.scene[name] for name in CAMERAS] if setup.cameras else []
     started = time.perf_counter()
     with torch.inference_mode():  # as Isaac Lab's own scripts do
         for command in _state["commands"]:
@@ -183,6 +183,6 @@ def bare() -> float:
                 sensor.update(dt=0.0, force_recompute=True)
                 _ = sensor.data.output["rgb"]
             cell.env.step(command)
-    if "cuda" in plan.config.sim.device:
+    if "cuda" in setup.config.sim.device:
         torch.cuda.synchronize()
-    return plan.num_envs * len(_state["commands"]) / (time.perf_counter() - started)
+    return setup.num_envs * len(_state["commands"]) / (time.perf_counter() - started)

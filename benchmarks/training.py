@@ -56,16 +56,16 @@ class Training:
     def __init__(self, folder: Path, data: Path, settings: list[str]):
         import torch
 
-        from rev2fwd_il.config import with_changes
-        from rev2fwd_il.learning.conversion import Source, convert
-        from rev2fwd_il.learning.train import make_accelerator, make_loop
+        from rev2fwd_il.config.reading import with_changes
+        from rev2fwd_il.learning.dataset_writing import Source, write_lerobot_dataset
+        from rev2fwd_il.learning.training import make_accelerator, make_loop
         from rev2fwd_il.learning.training_run import TrainingRun
-        from rev2fwd_il.processes import tune_memory
+        from rev2fwd_il.running.processes import tune_memory
 
         tune_memory()  # as every script does first
         torch.set_num_threads(THREADS)
         self.config, self.dataset, self.folder = with_changes(settings), folder / "lerobot", folder
-        convert([Source(data)], self.dataset, images=self.config.policy.images)
+        write_lerobot_dataset([Source(data)], self.dataset, images=self.config.policy.images)
         run = TrainingRun(self.dataset, folder / "ours", self.config, steps=10**6, lr=1e-4)
         self.loop = make_loop(run, make_accelerator(self.config.train.device))
         self._make_batch = self.loop.make_batch
@@ -89,10 +89,10 @@ class Training:
             "batch_size": train.batch_size, "num_workers": THREADS, "steps": steps, "log_freq": window,
             "save_checkpoint": "false", "env_eval_freq": 0, "wandb.enable": "false", "policy.type": "diffusion",
             "policy.push_to_hub": "false", "policy.device": train.device.partition(":")[0],
-            "policy.n_obs_steps": policy.n_obs_steps, "policy.horizon": policy.horizon,
+            "policy.n_obs_steps": policy.n_obs_steps, "policy.horizon": policy.prediction_horizon,
             "policy.n_action_steps": policy.n_action_steps, "policy.drop_n_last_frames": 7,
-            "policy.down_dims": list(policy.down_dims), "policy.kernel_size": policy.kernel_size,
-            "policy.diffusion_step_embed_dim": policy.diffusion_step_embed_dim,
+            "policy.down_dims": list(policy.diffusion.down_dims), "policy.kernel_size": policy.diffusion.kernel_size,
+            "policy.diffusion_step_embed_dim": policy.diffusion.diffusion_step_embed_dim,
         }  # fmt: skip
         if policy.images:
             settings["policy.crop_shape"] = list(self.loop.bundle.config.crop_shape)

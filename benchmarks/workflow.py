@@ -1,4 +1,4 @@
-"""The workflow: how long a script takes to its first control step, and what the scheduler adds to its jobs."""
+"""The workflow: time of a script to its first control step, and the overhead of Snakemake over its jobs."""
 
 import csv
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from measuring import RESULTS, ROOT, SCRIPTS, Effort, Row, checkpoint, record, seconds
 
-DATA = ROOT / "tests" / "data" / "demonstrations_B.npz"
+DATA = ROOT / "tests" / "files" / "demonstrations_B.npz"
 CORES = 2
 
 
@@ -44,7 +44,7 @@ def start(effort: Effort) -> list[Row]:
 
 
 def run(effort: Effort) -> list[Row]:
-    """`make run` of the default configuration in a copy, the environments are there already; or a run that is over."""
+    """`make run` of the default configuration in a copy, without set-up; or a finished run (`--run FOLDER`)."""
     if effort.run:
         return [_run_row(effort.run)]
     with tempfile.TemporaryDirectory(dir=RESULTS) as folder:
@@ -83,7 +83,7 @@ def _run_row(folder: Path) -> Row:
 
 
 def _found(pattern: str, text: str, log: Path):
-    """What the groups of the pattern match last."""
+    """Groups of the pattern's last match. Raises RuntimeError where there is none."""
     if found := re.findall(pattern, text):
         return found[-1]
     raise RuntimeError(f"{log}: no `{pattern}`: has this run ended, and done all it had to do?")
@@ -100,7 +100,7 @@ def _bare_scene(num_envs: int) -> None:
     from isaaclab.app import launch_simulation
     from isaaclab.envs import ManagerBasedEnv
 
-    from rev2fwd_il.config import Config
+    from rev2fwd_il.config.run import Config
     from rev2fwd_il.sim.environment import environment_cfg
 
     cfg = environment_cfg(Config(), num_envs, cameras=False, seed=0)
@@ -111,7 +111,7 @@ def _bare_scene(num_envs: int) -> None:
 
 
 def _leave_after_a_step() -> None:
-    """Let this process end when its first control step is done."""
+    """End this process after its first control step."""
     from isaaclab.envs import ManagerBasedEnv
 
     step = ManagerBasedEnv.step

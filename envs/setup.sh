@@ -68,5 +68,9 @@ if [ "${1:-}" = --uv ]; then # used by `make lock`
     find_uv "$(find_python)"
     exit
 fi
+if [ "${1:-}" = --docs ]; then # used by `make docs`
+    build .venv-docs docs
+    exit
+fi
 build .venv-engine engine
 build .venv work

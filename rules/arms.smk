@@ -5,7 +5,7 @@ use rule finetune as finetune_without_rollouts with:
     message:
         "Train the policy of Task {wildcards.task} on the demonstrations alone, iteration {wildcards.n}"
     input:
-        original="data/{task}_{name}.npz",
+        original=demonstrations(),
         dataset="data/lerobot_{task}_{name}",
         checkpoint=previous_policy(arm="_no_rollouts"),
     output:
@@ -17,11 +17,12 @@ use rule finetune as finetune_without_rollouts with:
     priority: EVALUATE
     params:
         rollouts=[],
+        new_rollouts=[],
 
 
 use rule collect as collect_forward with:
     message:
-        "Collect {settings.demos.num_episodes} demonstrations of Task A, forward"
+        "Collect {params.num_episodes} demonstrations of Task A, forward"
     output:
         "data/forward_A_{name}.npz",
     log:
@@ -33,11 +34,25 @@ use rule collect as collect_forward with:
         task="A",
 
 
+use rule render_views as render_forward_views with:
+    message:
+        "Render the forward demonstrations of Task {wildcards.task} from beside their path too"
+    input:
+        "data/forward_{task}_{name}.npz",
+    output:
+        "data/views_forward_{task}_{name}.npz",
+    log:
+        "runs/log_{name}/render_forward_views_{task}.log",
+    benchmark:
+        "runs/benchmark_{name}/render_forward_views_{task}.tsv"
+    priority: EVALUATE
+
+
 use rule convert as convert_forward with:
     message:
         "Convert the forward demonstrations of Task {wildcards.task} to a LeRobot dataset"
     input:
-        "data/forward_{task}_{name}.npz",
+        demonstrations("forward_"),
     output:
         directory("data/lerobot_forward_{task}_{name}"),
     log:
@@ -51,8 +66,10 @@ use rule train as train_on_forward_demonstrations with:
     message:
         "Train the policy of Task {wildcards.task} on forward demonstrations for {params.steps} steps"
     input:
-        data="data/forward_{task}_{name}.npz",
+        data=demonstrations("forward_"),
         dataset="data/lerobot_forward_{task}_{name}",
+        reverses=ancient("data/A_{name}_replay.json"),
+        start=starting_policy,
     output:
         policy("{task}", "{name}_forward_demos", 0),
     log:

@@ -1,21 +1,33 @@
 # What the rules share: names, the chain of iterations, settings for command lines, resources. No rules here.
+# Every run in RUNS is served by the same rules, whose settings are functions of wildcards.name.
 
 import os
+import re
 import shlex
+from operator import attrgetter
 
 from rev2fwd_il import seeds
+from rev2fwd_il.config import resources
 from rev2fwd_il.keys import TASKS
+from rev2fwd_il.running.sharing import demonstrations_of
 
-PYTHON = os.environ.get("REV2FWD_PYTHON", ".venv/bin/python")
+RUNS = {cell.name: cell.config for cell in CELLS}
+OWNER = demonstrations_of(
+    RUNS
+)  # name of a run -> the run that makes its demonstrations: itself, but for some of a study
+SHARING = [name for name, owner in OWNER.items() if owner != name]
+NEVER = "(?!)"  # matches nothing
+CONDA = "conda" in map(str, workflow.deployment_settings.deployment_method)  # the environment's own Python
+PYTHON = os.environ.get("REV2FWD_PYTHON", f"env PYTHONPATH={ROOT}/src python" if CONDA else f"{HERE}.venv/bin/python")
 WEIGHTS = "checkpoints/checkpoints/last/pretrained_model/model.safetensors"
-NEW_DATA = ["rollout", "replayed"] if settings.rollout.reversed_rollouts else ["rollout"]
+PROCESSES = asked.train.num_processes
 FINISH, EVALUATE = 10, 0  # priorities: what the next iteration waits for goes before what only the report waits for
 
 
 wildcard_constraints:
-    name=settings.name,
+    name="|".join(map(re.escape, RUNS)),
     task="A|B",
-    arm="(_no_rollouts|_forward_demos)?",  # none: dagger, the method itself
+    arm="(_no_rollouts|_forward_demos)?",  # none: with_rollouts, the method itself
     n=r"[1-9]\d*",
     iteration=r"0|[1-9]\d*",
 
@@ -37,51 +49,125 @@ def previous_policy(task=None, arm=""):
     return path
 
 
+def demonstrations(kind=""):
+    """Input function: what a task's policies are trained on besides rollouts: with further views, where asked for."""
+
+    def path(wildcards):
+        views = "views_" if RUNS[wildcards.name].views.copies else ""
+        return f"data/{views}{kind}{wildcards.task}_{wildcards.name}.npz"
+
+    return path
+
+
+def starting_policy(wildcards):
+    """Input function: the other task's first policy, where Task A's is to start from it."""
+    transfers = RUNS[wildcards.name].train.transfer and wildcards.task == "A"
+    return [policy("B", wildcards.name, 0)] if transfers else []
+
+
 def rollout_of_other_task(wildcards):
     """Input function: read backwards, a rollout of one task is a candidate demonstration of the other."""
     other = "B" if wildcards.task == "A" else "A"
     return f"data/rollout_{other}_{wildcards.name}_iter{wildcards.n}.npz"
 
 
+def kinds_of_new_data(wildcards):
+    """Stems of the files that an iteration adds to the data of a task; only Task B has targets to relabel."""
+    settings = RUNS[wildcards.name].rollout
+    own = "hindsight" if settings.hindsight_targets and wildcards.task == "B" else "rollout"
+    return [own, "replayed"] if settings.reversed_rollouts else [own]
+
+
 def rollouts_so_far(wildcards):
     """Bash writes the numbers out. Only the newest is an input: it descends from all earlier ones through the policies,
     and naming them all would make the plan grow with the square of the iterations."""
     numbers = f"{{1..{wildcards.n}}}"
-    return [f"data/{kind}_{wildcards.task}_{wildcards.name}_iter{numbers}.npz" for kind in NEW_DATA]
+    return [f"data/{kind}_{wildcards.task}_{wildcards.name}_iter{numbers}.npz" for kind in kinds_of_new_data(wildcards)]
+
+
+def new_rollouts(wildcards):
+    """What this iteration collected for the task: without an episode in it the previous policy is kept."""
+    return [
+        f"data/{kind}_{wildcards.task}_{wildcards.name}_iter{wildcards.n}.npz" for kind in kinds_of_new_data(wildcards)
+    ]
+
+
+def setting(path):
+    """Function of wildcards: the value of `section.leaf` in the run that they name."""
+    return lambda wildcards: attrgetter(path)(RUNS[wildcards.name])
+
+
+def overrides(settings, *names):
+    """`--set` with the settings of these sections or leaves that differ from their defaults; nothing if none does."""
+    different = settings.overrides(*names)
+    return ["--set", *different] if different else []
 
 
 def set_arguments(*names):
-    """`--set` with the settings of these sections or leaves that differ from their defaults; nothing if none does."""
-    overrides = settings.overrides(*names)
-    return ["--set", *overrides] if overrides else []
+    """Function of wildcards: `overrides` of the run that they name."""
+    return lambda wildcards: overrides(RUNS[wildcards.name], *names)
 
 
-def flag(name, on):
-    return [f"--{name}"] if on else []
+def flag(name, path):
+    """Function of wildcards: `--name` where that setting is on."""
+    return lambda wildcards: [f"--{name}"] if attrgetter(path)(RUNS[wildcards.name]) else []
 
 
 def training_seed(wildcards):
     """A seed of its own for each task and iteration."""
-    return seeds.derive(settings.seed, "training", wildcards.task, wildcards.get("n", 0))
+    return seeds.derive(RUNS[wildcards.name].seed, "training", wildcards.task, wildcards.get("n", 0))
 
 
 def alternating_seed(wildcards):
-    return seeds.derive(settings.seed, "alternating", wildcards.n)
+    return seeds.derive(RUNS[wildcards.name].seed, "alternating", wildcards.n)
 
 
-def gpus(device, processes=1):
-    """GPUs of a job. Snakemake would silently cut them down to what `--resources gpu=` offers."""
-    needed = processes if device.startswith("cuda") else 0
-    limit = workflow.global_resources.get("gpu")
-    if workflow.is_main_process and limit is not None and limit.value is not None and needed > limit.value:
-        advice = f"--resources gpu={needed}, or fewer processes"
-        sys.exit(f"error: a job needs {needed} GPUs, {limit.value} offered\n  do:       {advice}")
-    return needed
+def chains_seed(wildcards):
+    return seeds.derive(RUNS[wildcards.name].seed, "chains")
+
+
+def gpus(device, processes=None):
+    """Resource function: GPUs of a job whose device and number of processes are these settings.
+
+    Snakemake would silently cut them down to what `--resources gpu=` offers: then the workflow is refused.
+    """
+
+    def needed(settings):
+        count = attrgetter(processes)(settings) if processes else 1
+        return count if attrgetter(device)(settings).startswith("cuda") else 0
+
+    most, limit = max(map(needed, RUNS.values())), workflow.global_resources.get("gpu")
+    if workflow.is_main_process and limit is not None and limit.value is not None and most > limit.value:
+        advice = f"--resources gpu={most}, or fewer processes"
+        sys.exit(f"error: a job needs {most} GPUs, {limit.value} offered\n  do:       {advice}")
+    return lambda wildcards: needed(RUNS[wildcards.name])
 
 
 def growing(amount):
-    """Resource function: each retry asks for that much more (cluster profiles retry)."""
-    return lambda wildcards, attempt: amount * attempt
+    """Resource function: each retry asks for that much more (cluster profiles retry).
+
+    The amount may depend on the run's settings.
+    """
+
+    def asked_for(wildcards, attempt):
+        return (amount(RUNS[wildcards.name]) if callable(amount) else amount) * attempt
+
+    return asked_for
+
+
+def simulation_memory(num_envs, max_episode_steps, images=None):
+    """Resource function [MB]: of a simulation, by the settings that say how large it is and whether it keeps images."""
+
+    def needed(settings):
+        sizes = (attrgetter(path)(settings) for path in (num_envs, max_episode_steps))
+        return resources.simulation_mb(settings, *sizes, bool(images) and attrgetter(images)(settings))
+
+    return growing(needed)
+
+
+def training_memory(wildcards, attempt):
+    """Resource function [MB]: data grow with the iterations."""
+    return resources.training_mb(RUNS[wildcards.name], int(wildcards.get("n", 0))) * attempt
 
 
 def script(name, *arguments, processes=1):
@@ -89,48 +175,94 @@ def script(name, *arguments, processes=1):
 
     job.py holds the GPUs that the rule asks for, and ends the script should Snakemake be killed.
     """
-    job = f"{PYTHON} workflow/scripts/job.py --gpus {{resources.gpu}} --"
+    job = f"{PYTHON} {HERE}workflow/scripts/job.py --gpus {{resources.gpu}} --"
     launcher = f" -m torch.distributed.run --standalone --nproc_per_node={processes}" if processes > 1 else ""
-    command = " ".join([f"{job} {PYTHON}{launcher} workflow/scripts/{name}", *arguments])
+    command = " ".join([f"{job} {PYTHON}{launcher} {HERE}workflow/scripts/{name}", *arguments])
     threads = "{threads}" if processes == 1 else f"$((({{threads}} + {processes - 1}) / {processes}))"
     show_end = r"tr '\r' '\n' < {log} | tail -n 20 >&2"
     return f"OMP_NUM_THREADS={threads} {command} > {{log}} 2>&1 || {{{{ {show_end}; exit 1; }}}}"
 
 
-# What changes nothing about the results stays out of params, so that changing it reruns nothing.
-EXPERIMENT = ["--set", f'name="{settings.name}"'] if settings.wandb.enabled else []
-WANDB = shlex.join(EXPERIMENT + set_arguments("wandb"))
-SAVING = shlex.join(set_arguments("train.save_every"))
+# What changes nothing about the results stays out of params, so that changing it reruns nothing. All runs share it.
+EXPERIMENT = ["--set", 'name="{wildcards.name}"'] if asked.wandb.enabled else []
+WANDB = shlex.join(EXPERIMENT + overrides(asked, "wandb"))
+SAVING = shlex.join(overrides(asked, "train.save_every", "train.memory_gb"))
 
-# What a run is asked for, each list ascending: asked only for the last iteration, Snakemake would recurse to the first.
-RESULTS = {
-    "inspection": [f"runs/inspect_{settings.name}/{task}" for task in TASKS],
-    "replay": f"data/A_{settings.name}_replay.json",
-    "evaluations": [
-        f"runs/evaluation_{task}_{settings.name}/iter{n}/metrics.json"
-        for n in range(settings.iterations + 1)
-        for task in TASKS
-    ],
-    "arms": [
-        f"runs/evaluation_{task}_{settings.name}_{arm}/iter{n}/metrics.json"
-        for arm, tasks, iterations in (
-            ("no_rollouts", TASKS, range(1, settings.iterations + 1)),
-            ("forward_demos", ["A"], [0]),
-        )
-        if arm in settings.arms
-        for n in iterations
-        for task in tasks
-    ],
-    "chains": (
-        f"runs/chains_{settings.name}/iter{settings.iterations}/metrics.json" if settings.evaluation.chains else []
-    ),
-    "alternating": [
-        path
-        for n in range(1, settings.iterations + 1)
-        for path in (
-            f"runs/alternating_{settings.name}/iter{n}/metrics.json",
-            *(f"data/rollout_{task}_{settings.name}_iter{n}.npz" for task in TASKS),
-        )
-    ],
-}
-REPORT_SO_FAR = f"runs/report_{settings.name}_so_far"  # of a run that failed; no rule may take it for its own output
+
+def evaluations(name, arm, tasks, iterations):
+    suffix = f"_{arm}" if arm else ""
+    return [f"runs/evaluation_{task}_{name}{suffix}/iter{n}/metrics.json" for n in iterations for task in tasks]
+
+
+def results(name):
+    """What a run is asked for.
+
+    Each list is ascending: asked only for the last iteration, Snakemake would recurse to the first.
+    """
+    settings = RUNS[name]
+    last = settings.iterations
+    arms = {"no_rollouts": (TASKS, range(1, last + 1)), "forward_demos": (["A"], [0])}
+    return {
+        "demonstrations": [f"data/{stem}_{name}.npz" for stem in ("B", "reversed_A", "A")],
+        "inspection": [f"runs/inspect_{name}/{task}" for task in TASKS],
+        "replay": f"data/A_{name}_replay.json",
+        "evaluations": evaluations(name, None, TASKS, range(last + 1)),
+        "arms": [path for arm in arms if arm in settings.arms for path in evaluations(name, arm, *arms[arm])],
+        "chains": f"runs/chains_{name}/iter{last}/metrics.json" if settings.evaluation.chains else [],
+        "alternating": [
+            path
+            for n in range(1, last + 1)
+            for path in (
+                f"runs/alternating_{name}/iter{n}/metrics.json",
+                *(f"data/rollout_{task}_{name}_iter{n}.npz" for task in TASKS),
+            )
+        ],
+    }
+
+
+def everything(wildcards):
+    """Input function: what all runs are asked for."""
+    lists = [values for name in RUNS for values in results(name).values()]
+    return [path for values in lists for path in ([values] if isinstance(values, str) else values)]
+
+
+def over_runs(wildcards):
+    """Input function: what several runs are asked for together."""
+    if asked.study.is_asked_for:
+        return f"runs/study_{asked.name}/table.md"
+    return f"runs/seeds_{asked.name}/index.html" if asked.seeds else []
+
+
+def study_arguments():
+    """The command line that summarizes a study: each run, whose demonstrations it has, and its factors."""
+    runs = [
+        shlex.join(["--run", cell.name, OWNER[cell.name], *(f"{name}={level}" for name, level in cell.factors.items())])
+        for cell in CELLS
+    ]
+    chains = "--chains" if asked.evaluation.chains else "--no-chains"
+    expected = f"--iterations {asked.iterations} --arms {' '.join(asked.arms)} {chains}"
+    return f"8c_summarize_study.py --name {asked.name} --runs_dir runs {expected} {' '.join(runs)}"
+
+
+def summarize_study_so_far():
+    """The same where jobs failed; no rule may take its folder for its own output."""
+    return f"{study_arguments()} --out_dir runs/study_{asked.name}_so_far --so_far"
+
+
+def shown(name):
+    """The same for the report's command line, in few words; tests/workflow/test_report.py holds the two together."""
+    settings = RUNS[name]
+    chains = "--chains" if settings.evaluation.chains else "--no-chains"
+    return [f"--iterations {settings.iterations}", f"--arms {' '.join(settings.arms)}", chains]
+
+
+def so_far(name):
+    """Folder of the report of a run that failed; no rule may take it for its own output."""
+    return f"runs/report_{name}_so_far"
+
+
+def current_only(name):
+    """Arguments: where jobs failed, results of an older configuration may still lie where they would have written."""
+    settings = RUNS[name]
+    sections = [section for section, value in settings if hasattr(value, "model_dump")]
+    return shlex.join(["--current_only", "--seed", str(settings.seed), *overrides(settings, *sections)])

@@ -1,9 +1,11 @@
 # Task B demonstrations, their time reversal into Task A, and its proof by replay.
 
+SINGLE_FRAMES = ("policy.images", "policy.n_obs_steps")  # which views suppose
+
 
 rule collect:
     message:
-        "Collect {settings.demos.num_episodes} demonstrations of Task B"
+        "Collect {params.num_episodes} demonstrations of Task B (asks for {resources.mem_mb} MB)"
     output:
         "data/B_{name}.npz",
     log:
@@ -13,18 +15,18 @@ rule collect:
     threads: 1
     priority: FINISH
     resources:
-        gpu=gpus(settings.sim.device),
-        mem_mb=growing(8000),
+        gpu=gpus("sim.device"),
+        mem_mb=simulation_memory("demos.num_envs", "task.max_episode_steps", "demos.images"),
         runtime=growing(240),
     params:
         task="B",
-        num_episodes=settings.demos.num_episodes,
-        num_envs=settings.demos.num_envs,
-        horizon=settings.task.horizon,
-        image_width=settings.sim.image_width,
-        image_height=settings.sim.image_height,
-        goal_xy=settings.task.goal_xy,
-        seed=settings.seed,
+        num_episodes=setting("demos.num_episodes"),
+        num_envs=setting("demos.num_envs"),
+        horizon=setting("task.max_episode_steps"),
+        image_width=setting("sim.image_width"),
+        image_height=setting("sim.image_height"),
+        goal_xy=setting("task.goal_xy"),
+        seed=setting("seed"),
         settings=set_arguments("task", "sim", "plant", "demos"),
     conda:
         "../envs/work.yaml"
@@ -64,7 +66,7 @@ rule reverse:
 
 rule replay:
     message:
-        "Replay the reversed trajectories in the simulator, keep those that succeed"
+        "Replay the reversed trajectories in the simulator, keep those that succeed (asks for {resources.mem_mb} MB)"
     input:
         "data/reversed_A_{name}.npz",
     output:
@@ -77,12 +79,12 @@ rule replay:
     threads: 1
     priority: FINISH
     resources:
-        gpu=gpus(settings.sim.device),
-        mem_mb=growing(8000),
+        gpu=gpus("sim.device"),
+        mem_mb=simulation_memory("reversal.replay_num_envs", "task.max_episode_steps", "demos.images"),
         runtime=growing(240),
     params:
-        num_envs=settings.reversal.replay_num_envs,
-        seed=settings.seed,
+        num_envs=setting("reversal.replay_num_envs"),
+        seed=setting("seed"),
         settings=set_arguments("task", "sim", "plant", "demos.images", "reversal"),
     conda:
         "../envs/work.yaml"
@@ -91,6 +93,32 @@ rule replay:
             "3b_replay_forward_data.py --input {input} --out {output.data} --out_report {output.report}",
             "--num_envs {params.num_envs} --seed {params.seed} --headless --resume {params.settings:q}",
         )
+
+
+rule render_views:
+    message:
+        "Render the demonstrations of Task {wildcards.task} from beside their path too"
+    input:
+        "data/{task}_{name}.npz",
+    output:
+        "data/views_{task}_{name}.npz",
+    log:
+        "runs/log_{name}/render_views_{task}.log",
+    benchmark:
+        "runs/benchmark_{name}/render_views_{task}.tsv"
+    threads: 1
+    priority: FINISH
+    resources:
+        gpu=gpus("sim.device"),
+        mem_mb=growing(8000),
+        runtime=growing(240),
+    params:
+        seed=setting("seed"),
+        settings=set_arguments("task", "sim", "plant", "views", *SINGLE_FRAMES),
+    conda:
+        "../envs/work.yaml"
+    shell:
+        script("3d_render_views.py --input {input} --out {output} --seed {params.seed} --resume {params.settings:q}")
 
 
 rule inspect:

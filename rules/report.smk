@@ -5,7 +5,7 @@ rule report:
     message:
         "Write the report of {wildcards.name}"
     input:
-        **RESULTS,
+        unpack(lambda wildcards: results(wildcards.name)),
     output:
         curve=report(
             "runs/report_{name}/success_curve.png",
@@ -50,9 +50,11 @@ rule report:
         runtime=growing(15),
     params:
         out_dir=subpath(output.page, parent=True),
+        shown=lambda wildcards: shown(wildcards.name),
     conda:
         "../envs/work.yaml"
     shell:
         script(
             "8_report.py --name {wildcards.name} --data_dir data --runs_dir runs --out_dir {params.out_dir}",
+            "{params.shown}",
         )

@@ -3,7 +3,7 @@
 
 rule alternate:
     message:
-        "Alternate A and B without reset, iteration {wildcards.n}"
+        "Alternate A and B without reset, iteration {wildcards.n} (asks for {resources.mem_mb} MB)"
     input:
         policy_A=previous_policy("A"),
         policy_B=previous_policy("B"),
@@ -11,32 +11,32 @@ rule alternate:
         A="data/rollout_A_{name}_iter{n}.npz",
         B="data/rollout_B_{name}_iter{n}.npz",
         metrics="runs/alternating_{name}/iter{n}/metrics.json",
-        film=report(
+        video=report(
             "runs/alternating_{name}/iter{n}/longest_chain.mp4",
-            caption="../report/films.rst",
-            category="Films",
+            caption="../report/videos.rst",
+            category="Videos",
             subcategory="Alternating test",
-            labels={"iteration": "{n}", "film": "longest chain"},
+            labels={"iteration": "{n}", "video": "longest chain"},
         ),
     log:
         "runs/log_{name}/alternate_iter{n}.log",
     benchmark:
         "runs/benchmark_{name}/alternate_iter{n}.tsv"
-    threads: settings.rollout.num_processes
+    threads: setting("rollout.num_processes")
     priority: FINISH
     resources:
-        gpu=gpus(settings.sim.device),
-        mem_mb=growing(10000),
+        gpu=gpus("sim.device"),
+        mem_mb=simulation_memory("rollout.num_envs", "rollout.max_episode_steps", "rollout.images"),
         runtime=growing(720),
     params:
         policy_A=subpath(input.policy_A, parent=True),
         policy_B=subpath(input.policy_B, parent=True),
-        max_cycles=settings.rollout.max_cycles,
-        num_envs=settings.rollout.num_envs,
-        horizon=settings.rollout.horizon,
-        height_threshold=settings.task.height_threshold,
-        distance_threshold=settings.task.distance_threshold,
-        goal_xy=settings.task.goal_xy,
+        max_cycles=setting("rollout.max_cycles"),
+        num_envs=setting("rollout.num_envs"),
+        horizon=setting("rollout.max_episode_steps"),
+        height_threshold=setting("task.height_threshold"),
+        distance_threshold=setting("task.distance_threshold"),
+        goal_xy=setting("task.goal_xy"),
         seed=alternating_seed,
         settings=set_arguments(
             "task",
@@ -44,20 +44,49 @@ rule alternate:
             "plant",
             "policy",
             "rollout.images",
-            "rollout.continue_after_failure",
+            "rollout.after_failure",
+            "rollout.max_retries",
             "rollout.num_processes",
+            "evaluation.video_size",
         ),
     conda:
         "../envs/work.yaml"
     shell:
         script(
             "6_test_alternating.py --policy_A {params.policy_A} --policy_B {params.policy_B}",
-            "--out_A {output.A} --out_B {output.B} --out_metrics {output.metrics} --out_film {output.film}",
+            "--out_A {output.A} --out_B {output.B} --out_metrics {output.metrics} --out_video {output.video}",
             "--max_cycles {params.max_cycles} --num_envs {params.num_envs} --horizon {params.horizon}",
             "--height_threshold {params.height_threshold} --distance_threshold {params.distance_threshold}",
             "--goal_xy {params.goal_xy} --seed {params.seed} --headless {params.settings:q}",
             WANDB,
         )
+
+
+rule relabel_rollouts:
+    message:
+        "Relabel the rollouts of Task {wildcards.task} with the targets that they reached, iteration {wildcards.n}"
+    input:
+        "data/rollout_{task}_{name}_iter{n}.npz",
+    output:
+        "data/hindsight_{task}_{name}_iter{n}.npz",
+    log:
+        "runs/log_{name}/relabel_rollouts_{task}_iter{n}.log",
+    benchmark:
+        "runs/benchmark_{name}/relabel_rollouts_{task}_iter{n}.tsv"
+    threads: 1
+    priority: FINISH
+    resources:
+        gpu=0,
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        settings=set_arguments("task"),
+    conda:
+        "../envs/work.yaml"
+    wildcard_constraints:
+        task="B",
+    shell:
+        script("3c_relabel_targets.py --input {input} --out {output} {params.settings:q}")
 
 
 rule reverse_rollouts:
@@ -100,11 +129,11 @@ rule replay_rollouts:
     threads: 1
     priority: FINISH
     resources:
-        gpu=gpus(settings.sim.device),
+        gpu=gpus("sim.device"),
         mem_mb=growing(8000),
         runtime=growing(240),
     params:
-        num_envs=settings.reversal.replay_num_envs,
+        num_envs=setting("reversal.replay_num_envs"),
         settings=set_arguments("task", "sim", "plant", "reversal"),
     conda:
         "../envs/work.yaml"
@@ -122,37 +151,45 @@ rule evaluate:
         policy("{task}", "{name}{arm}", "{iteration}"),
     output:
         metrics="runs/evaluation_{task}_{name}{arm}/iter{iteration}/metrics.json",
-        films=report(
+        videos=report(
             directory("runs/evaluation_{task}_{name}{arm}/iter{iteration}/videos"),
-            patterns=["{film}.mp4"],
-            caption="../report/films.rst",
-            category="Films",
+            patterns=["{video}.mp4"],
+            caption="../report/videos.rst",
+            category="Videos",
             subcategory="Task {task}{arm}",
-            labels={"iteration": "{iteration}", "film": "{film}"},
+            labels={"iteration": "{iteration}", "video": "{video}"},
         ),
     log:
         "runs/log_{name}/evaluate_{task}{arm}_iter{iteration}.log",
     benchmark:
         "runs/benchmark_{name}/evaluate_{task}{arm}_iter{iteration}.tsv"
-    threads: settings.evaluation.num_processes
+    threads: setting("evaluation.num_processes")
     priority: EVALUATE
     resources:
-        gpu=gpus(settings.sim.device),
+        gpu=gpus("sim.device"),
         mem_mb=growing(10000),
         runtime=growing(240),
     params:
         checkpoint=subpath(input[0], parent=True),
         out_dir=subpath(output.metrics, parent=True),
-        num_episodes=settings.evaluation.num_episodes,
-        num_envs=settings.evaluation.num_envs,
-        horizon=settings.evaluation.horizon,
-        distance_threshold=settings.evaluation.distance_threshold,
-        seed=settings.seed,
-        settings=set_arguments("task", "sim", "plant", "policy", "evaluation.videos", "evaluation.num_processes"),
+        num_episodes=setting("evaluation.num_episodes"),
+        num_envs=setting("evaluation.num_envs"),
+        horizon=setting("evaluation.max_episode_steps"),
+        distance_threshold=setting("evaluation.distance_threshold"),
+        seed=setting("seed"),
+        settings=set_arguments(
+            "task",
+            "sim",
+            "plant",
+            "policy",
+            "evaluation.videos",
+            "evaluation.video_size",
+            "evaluation.num_processes",
+        ),
     conda:
         "../envs/work.yaml"
     shell:
-        "mkdir -p {output.films}; "
+        "mkdir -p {output.videos}; "
         + script(
             "5_eval_diffusion.py --checkpoint {params.checkpoint} --task {wildcards.task} --out_dir {params.out_dir}",
             "--num_episodes {params.num_episodes} --num_envs {params.num_envs} --horizon {params.horizon}",
@@ -171,42 +208,59 @@ rule chains:
         A="runs/chains_{name}/iter{iteration}/rollout_A.npz",
         B="runs/chains_{name}/iter{iteration}/rollout_B.npz",
         metrics="runs/chains_{name}/iter{iteration}/metrics.json",
-        film=report(
+        video=report(
             "runs/chains_{name}/iter{iteration}/longest_chain.mp4",
-            caption="../report/films.rst",
-            category="Films",
+            caption="../report/videos.rst",
+            category="Videos",
             subcategory="Long chains",
-            labels={"iteration": "{iteration}", "film": "longest chain"},
+            labels={"iteration": "{iteration}", "video": "longest chain"},
+        ),
+        recoveries=report(
+            directory("runs/chains_{name}/iter{iteration}/recoveries"),
+            patterns=["{video}.mp4"],
+            caption="../report/videos.rst",
+            category="Videos",
+            subcategory="Long chains",
+            labels={"iteration": "{iteration}", "video": "{video}"},
         ),
     log:
         "runs/log_{name}/chains_iter{iteration}.log",
     benchmark:
         "runs/benchmark_{name}/chains_iter{iteration}.tsv"
-    threads: settings.evaluation.num_processes
+    threads: setting("evaluation.num_processes")
     priority: EVALUATE
     resources:
-        gpu=gpus(settings.sim.device),
+        gpu=gpus("sim.device"),
         mem_mb=growing(10000),
         runtime=growing(720),
     params:
         policy_A=subpath(input.policy_A, parent=True),
         policy_B=subpath(input.policy_B, parent=True),
-        max_cycles=settings.evaluation.max_cycles,
-        num_envs=settings.evaluation.chains,
-        horizon=settings.evaluation.horizon,
-        height_threshold=settings.task.height_threshold,
-        distance_threshold=settings.task.distance_threshold,
-        goal_xy=settings.task.goal_xy,
-        seed=seeds.derive(settings.seed, "chains"),
+        max_cycles=setting("evaluation.max_cycles"),
+        num_envs=setting("evaluation.chains"),
+        horizon=setting("evaluation.max_episode_steps"),
+        height_threshold=setting("task.height_threshold"),
+        distance_threshold=setting("task.distance_threshold"),
+        goal_xy=setting("task.goal_xy"),
+        seed=chains_seed,
         settings=set_arguments(
-            "task", "sim", "plant", "policy", "rollout.continue_after_failure", "evaluation.num_processes"
+            "task",
+            "sim",
+            "plant",
+            "policy",
+            "evaluation.video_size",
+            "evaluation.after_failure",
+            "evaluation.max_retries",
+            "evaluation.num_processes",
         ),
     conda:
         "../envs/work.yaml"
     shell:
-        script(
+        "mkdir -p {output.recoveries}; "
+        + script(
             "6_test_alternating.py --policy_A {params.policy_A} --policy_B {params.policy_B}",
-            "--out_A {output.A} --out_B {output.B} --out_metrics {output.metrics} --out_film {output.film}",
+            "--out_A {output.A} --out_B {output.B} --out_metrics {output.metrics} --out_video {output.video}",
+            "--out_recoveries {output.recoveries}",
             "--max_cycles {params.max_cycles} --num_envs {params.num_envs} --horizon {params.horizon}",
             "--height_threshold {params.height_threshold} --distance_threshold {params.distance_threshold}",
             "--goal_xy {params.goal_xy} --seed {params.seed} --kind chains --headless {params.settings:q}",

@@ -1,19 +1,23 @@
 # LeRobot datasets and the two policies: trained on demonstrations (iter0), finetuned with rollouts (iter1, iter2, ...).
+# Neither is trained before the task has been found to reverse; when that was does not count, hence `ancient`.
 
-TRAIN_KEYS = ("device", "warmup_steps", "weight_decay", "ema_decay", "hand_noise", "hand_turn_noise", "num_processes")
+TRAIN_KEYS = (
+    *("device", "warmup_steps", "weight_decay", "ema_decay", "hand_noise", "hand_turn_noise", "num_processes"),
+    *("noises_per_observation", "auxiliary_weight", "precision"),
+)
 TRAINING = [
     "policy",
     *(f"train.{key}" for key in TRAIN_KEYS),
 ]
 MERGE = ["rollout.include_failures", "rollout.reversed_rollouts"]
-SEES_OBJECT = flag("include_obj_pose", settings.policy.include_obj_pose)
+SEES_OBJECT = flag("include_obj_pose", "policy.include_obj_pose")
 
 
 rule convert:
     message:
-        "Convert the demonstrations of Task {wildcards.task} to a LeRobot dataset"
+        "Convert the demonstrations of Task {wildcards.task} to a LeRobot dataset (asks for {resources.mem_mb} MB)"
     input:
-        "data/{task}_{name}.npz",
+        demonstrations(),
     output:
         directory("data/lerobot_{task}_{name}"),
     log:
@@ -24,7 +28,7 @@ rule convert:
     priority: FINISH
     resources:
         gpu=0,
-        mem_mb=growing(6000),
+        mem_mb=growing(resources.conversion_mb),
         runtime=growing(120),
     params:
         settings=set_arguments("policy.images"),
@@ -39,30 +43,33 @@ rule convert:
 
 rule train:
     message:
-        "Train the policy of Task {wildcards.task} for {params.steps} steps"
+        "Train the policy of Task {wildcards.task} for {params.steps} steps (asks for {resources.mem_mb} MB)"
     input:
-        data="data/{task}_{name}.npz",
+        data=demonstrations(),
         dataset="data/lerobot_{task}_{name}",
+        reverses=ancient("data/A_{name}_replay.json"),
+        start=starting_policy,
     output:
         policy("{task}", "{name}", 0),
     log:
         "runs/log_{name}/train_{task}.log",
     benchmark:
         "runs/benchmark_{name}/train_{task}.tsv"
-    threads: settings.train.num_processes
+    threads: setting("train.num_processes")
     priority: FINISH
     resources:
-        gpu=gpus(settings.train.device, settings.train.num_processes),
-        mem_mb=growing(8000),
+        gpu=gpus("train.device", "train.num_processes"),
+        mem_mb=training_memory,
         runtime=growing(1440),
     params:
         out=subpath(output[0], ancestor=5),
-        steps=settings.train.steps,
-        batch_size=settings.train.batch_size,
-        lr=settings.train.lr,
+        steps=setting("train.steps"),
+        batch_size=setting("train.batch_size"),
+        lr=setting("train.lr"),
         seed=training_seed,
-        device=settings.train.device,
+        device=setting("train.device"),
         flags=SEES_OBJECT,
+        start=lambda _, input: ["--start_from", os.path.dirname(str(input.start))] if input.start else [],
         settings=set_arguments(*TRAINING),
     conda:
         "../envs/work.yaml"
@@ -70,19 +77,19 @@ rule train:
         script(
             "4_train_diffusion.py --dataset {input.data} --lerobot_dataset_dir {input.dataset} --out {params.out}",
             "--steps {params.steps} --batch_size {params.batch_size} --lr {params.lr} --resume",
-            "--seed {params.seed} --device {params.device} {params.flags} {params.settings:q}",
+            "--seed {params.seed} --device {params.device} {params.flags} {params.start} {params.settings:q}",
             WANDB,
             SAVING,
-            processes=settings.train.num_processes,
+            processes=PROCESSES,
         )
 
 
 rule merge:
     message:
-        "Merge the demonstrations of Task {wildcards.task} with the rollouts up to iteration {wildcards.n}"
+        "Merge demonstrations of Task {wildcards.task} and rollouts up to iteration {wildcards.n} (asks for {resources.mem_mb} MB)"
     input:
-        original="data/{task}_{name}.npz",
-        rollouts=[f"data/{kind}_{{task}}_{{name}}_iter{{n}}.npz" for kind in NEW_DATA],
+        original=demonstrations(),
+        rollouts=new_rollouts,
     output:
         directory("data/merged_{task}_{name}_iter{n}"),
     log:
@@ -93,7 +100,7 @@ rule merge:
     priority: FINISH
     resources:
         gpu=0,
-        mem_mb=growing(6000),
+        mem_mb=growing(resources.conversion_mb),
         runtime=growing(240),
     params:
         rollouts=rollouts_so_far,
@@ -103,7 +110,7 @@ rule merge:
     shell:
         script(
             "7_finetune_with_rollout.py --original_data {input.original} --rollout_data {params.rollouts}",
-            "--lerobot_dataset_dir {output} --convert_only",
+            "--new_rollouts {input.rollouts} --lerobot_dataset_dir {output} --convert_only",
             "--out runs/diffusion_{wildcards.task}_{wildcards.name}/iter{wildcards.n}",
             "{params.settings:q}",
         )
@@ -111,9 +118,9 @@ rule merge:
 
 rule finetune:
     message:
-        "Finetune the policy of Task {wildcards.task}, iteration {wildcards.n}, for {params.steps} more steps"
+        "Finetune the policy of Task {wildcards.task}, iteration {wildcards.n}, {params.steps} steps (asks for {resources.mem_mb} MB)"
     input:
-        original="data/{task}_{name}.npz",
+        original=demonstrations(),
         dataset="data/merged_{task}_{name}_iter{n}",
         checkpoint=previous_policy(),
     output:
@@ -122,21 +129,22 @@ rule finetune:
         "runs/log_{name}/finetune_{task}_iter{n}.log",
     benchmark:
         "runs/benchmark_{name}/finetune_{task}_iter{n}.tsv"
-    threads: settings.train.num_processes
+    threads: setting("train.num_processes")
     priority: FINISH
     resources:
-        gpu=gpus(settings.train.device, settings.train.num_processes),
-        mem_mb=growing(8000),
+        gpu=gpus("train.device", "train.num_processes"),
+        mem_mb=training_memory,
         runtime=growing(1440),
     params:
         out=subpath(output[0], ancestor=5),
         checkpoint=subpath(input.checkpoint, parent=True),
-        steps=settings.train.finetune_steps,
-        batch_size=settings.train.batch_size,
-        lr=settings.train.finetune_lr,
+        steps=setting("train.finetune_steps"),
+        batch_size=setting("train.batch_size"),
+        lr=setting("train.finetune_lr"),
         rollouts=rollouts_so_far,
+        new_rollouts=new_rollouts,
         seed=training_seed,
-        device=settings.train.device,
+        device=setting("train.device"),
         flags=SEES_OBJECT,
         settings=set_arguments(*TRAINING, *MERGE, "rollout.max_share"),
     conda:
@@ -144,10 +152,11 @@ rule finetune:
     shell:
         script(
             "7_finetune_with_rollout.py --original_data {input.original} --rollout_data {params.rollouts}",
+            "--new_rollouts {params.new_rollouts}",
             "--lerobot_dataset_dir {input.dataset} --checkpoint {params.checkpoint} --out {params.out}",
             "--steps {params.steps} --batch_size {params.batch_size} --lr {params.lr} --resume",
             "--seed {params.seed} --device {params.device} {params.flags} {params.settings:q}",
             WANDB,
             SAVING,
-            processes=settings.train.num_processes,
+            processes=PROCESSES,
         )

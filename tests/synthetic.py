@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from rev2fwd_il.episodes import FRAME_FIELDS, IMAGE_FIELDS, Episode, EpisodeWriter
+from rev2fwd_il.data.reading import FRAME_FIELDS, IMAGE_FIELDS, DatasetWriter, Episode
 
 META = {"task": "B", "fps": 30.0, "seed": 0}
 DOWN = np.array([1.0, 0.0, 0.0, 0.0])
@@ -53,9 +53,18 @@ def make_episode(seed: int, *, size: int = 0, success: bool = True) -> Episode:
     )
 
 
+def with_objects(episode: Episode, names=("lid", "tray"), seed: int = 0) -> Episode:
+    """The episode among further objects that move and turn, with a target that is turned and raised."""
+    rng = np.random.default_rng(seed)
+    poses = rng.normal(0, 0.1, (len(episode), len(names), 7))
+    poses[..., 3:] /= np.linalg.norm(poses[..., 3:], axis=-1, keepdims=True)
+    target = np.float32([*episode.target_xy, 0.11, np.cos(0.3), 0, 0, np.sin(0.3)])
+    return episode.replace(object_poses=poses.astype(np.float32), target_pose=target)
+
+
 def write_dataset(path, episodes, **meta):
     """Write episodes as one NPZ at `path` and return the path."""
-    with EpisodeWriter(path, META | meta) as writer:
+    with DatasetWriter(path, META | meta) as writer:
         for episode in episodes:
             writer.add(episode)
     return path
@@ -63,8 +72,11 @@ def write_dataset(path, episodes, **meta):
 
 def assert_same(one: Episode, other: Episode) -> None:
     """All frames, the target and the verdict, bit for bit."""
-    for name in (*FRAME_FIELDS, *IMAGE_FIELDS, "target_xy"):
-        a, b = np.asarray(getattr(one, name)), np.asarray(getattr(other, name))
+    for name in (*FRAME_FIELDS, *IMAGE_FIELDS, "object_poses", "target_xy", "target_pose"):
+        a, b = getattr(one, name), getattr(other, name)
+        assert (a is None) == (b is None), name
+        if a is None:
+            continue
         assert a.dtype == b.dtype and a.tobytes() == b.tobytes(), name
     assert one.success == other.success
 

@@ -1,13 +1,17 @@
 """What a finished run leaves in data/ and runs/, without running it: invented outcomes in the real formats."""
 
 import json
+import shutil
 
 import numpy as np
 from synthetic import make_episode, write_dataset
 
-from rev2fwd_il.films import write_mp4
-from rev2fwd_il.metrics import chain_summary, rate
-from rev2fwd_il.reversal import goal_of, reverse_episode
+from rev2fwd_il.config.run import Config
+from rev2fwd_il.data.reading import EpisodeDataset
+from rev2fwd_il.data.video_files import write_mp4
+from rev2fwd_il.method.reversal import goal_of, reverse_episode
+from rev2fwd_il.method.statistics import chain_summary, rate
+from rev2fwd_il.running.provenance import made_by
 
 KINDS = ["never_reached", "missed_grasp", "dropped", "placed_wide", "not_released", "timeout"]
 
@@ -20,17 +24,19 @@ def write_json(path, content):
 def evaluation(task, chance, rng, n=200):
     """metrics.json of 5_eval_diffusion.py; the starts depend on the task alone."""
     starts = np.random.default_rng(ord(task)).uniform(-0.25, 0.25, (n, 2)).round(4).tolist()
-    done = rng.random(n) < chance
+    done, heading = rng.random(n) < chance, [1.0, 0.0, 0.0, 0.0]
     failed = [None if success else str(rng.choice(KINDS)) for success in done]
     counts = rate(done.sum(), n)
     return {
-        "task": task, "checkpoint": "…", "seed": 0, "num_episodes": n, "distance_threshold": 0.03, **counts,
+        "task": task, "checkpoint": "…", "seed": 0, "horizon": 240, "num_episodes": n, "distance_threshold": 0.03,
+        **counts, "made_by": made_by(Config(), kind="evaluation", seed=0, task=task),
         "rates": {"0.03": counts, "0.05": rate(min(n, done.sum() + n // 30), n)},
         "failures": {kind: failed.count(kind) for kind in KINDS if kind in failed},
         "median_final_error_m": 0.0123, "steps_mean": 143.2,
         "episodes": [
-            {"object_xy": xy, "target_xy": [0.5, 0], "success": bool(success), "failure": kind, "final_error_m": 0.01,
-             "steps": 140} for xy, success, kind in zip(starts, done, failed)
+            {"object_pose": [*xy, 0.02, *heading], "ee_pose": [*xy, 0.15, *heading], "object_xy": xy,
+             "target_xy": [0.5, 0], "success": bool(success), "failure": kind, "final_error_m": 0.01, "steps": 140}
+            for xy, success, kind in zip(starts, done, failed)
         ],
     }  # fmt: skip
 
@@ -87,3 +93,31 @@ def write_run(root, name="circle", iterations=3):
         "episodes": verdicts,
     }  # fmt: skip
     write_json(root / "data" / f"A_{name}_replay.json", replay)
+
+
+def fail_everything(root, name="circle"):
+    """Change what `write_run` wrote to a run in which nothing ever succeeded, so that task B was never attempted."""
+    rng = np.random.default_rng(0)
+    for path in (root / "runs").glob(f"evaluation_*_{name}*/iter*/metrics.json"):
+        metrics = evaluation(json.loads(path.read_text())["task"], 0, rng, n=32)
+        write_json(path, metrics | {"median_final_error_m": None})
+        shutil.rmtree(path.parent / "videos", ignore_errors=True)
+    for path in (root / "runs").glob(f"*_{name}/iter*/metrics.json"):
+        if path.parent.parent.name.startswith(("alternating", "chains")):
+            ended = [{"cycles": 0, "ended_by": f"A:{rng.choice(KINDS)}"} for _ in range(32)]
+            write_json(path, {
+                "A": rate(0, 32), "B": rate(0, 0), "A_success_rate": 0.0, "B_success_rate": None, "num_envs": 32,
+                "consecutive_success": chain_summary([0] * 32), "max_cycles": 4, "chains": ended,
+            })  # fmt: skip
+            path.with_name("longest_chain.mp4").unlink(missing_ok=True)
+    replay = json.loads((root / "data" / f"A_{name}_replay.json").read_text())
+    verdicts = [row | {"success": False, "failure": "dropped"} for row in replay["episodes"]]
+    failed = {"succeeded": 0, "rate": rate(0, 120), "final_error_median_m": None, "episodes": verdicts}
+    write_json(root / "data" / f"A_{name}_replay.json", replay | failed)
+    for path in (root / "data").glob(f"rollout_B_{name}_iter*.npz"):
+        path.unlink()
+    (root / "data" / f"A_{name}.npz").unlink()
+    rollouts = root / "data" / f"rollout_A_{name}_iter1.npz"
+    episodes = [episode.replace(success=False) for episode in EpisodeDataset(rollouts)]
+    rollouts.unlink()
+    write_dataset(rollouts, episodes, task="A", kind="rollouts")

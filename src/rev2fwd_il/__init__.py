@@ -1,3 +1,3 @@
 """Reverse-to-Forward imitation learning: demonstrate the easy task, reverse it, learn both, let them alternate."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

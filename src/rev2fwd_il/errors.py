@@ -2,7 +2,9 @@
 
 
 class Rev2FwdError(Exception):
-    """Everything a user can cause or cure. Command lines print it without a traceback and exit with status 1."""
+    """Everything a user can cause or cure. Command lines print it without a traceback and exit with its status."""
+
+    exit_status = 1
 
     def __init__(self, what: str, *, expected: object = None, found: object = None, do: str | None = None):
         lines = [what]
@@ -33,3 +35,9 @@ class SimulationError(Rev2FwdError):
 
 class EmptyRolloutError(DataError):
     """An alternating test that brought no successful attempt to train on."""
+
+
+class IrreversibleTaskError(DataError):
+    """A task whose reversed demonstrations do not do it when replayed."""
+
+    exit_status = 3

@@ -18,19 +18,19 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from synthetic import make_episode, write_dataset
+from synthetic import make_episode, with_objects, write_dataset
 from synthetic_run import write_run
 
 from fuzz.mutations import mutated, rezipped
-from rev2fwd_il.contract import FRAME_FIELDS, IMAGE_FIELDS
-from rev2fwd_il.episodes import EpisodeDataset
+from rev2fwd_il.data.checks.validation import validate
+from rev2fwd_il.data.npz import damaged_member
+from rev2fwd_il.data.reading import EpisodeDataset
+from rev2fwd_il.data.schema import FRAME_FIELDS, OPTIONAL_FIELDS
 from rev2fwd_il.errors import Rev2FwdError
-from rev2fwd_il.exchange.conversion import MODULES, convert, format_of
+from rev2fwd_il.exchange.conversion import MODULES, convert_dataset, format_of
 from rev2fwd_il.exchange.imported import ContentDigest
-from rev2fwd_il.json_files import read_json, write_json
-from rev2fwd_il.npz import damaged_member
-from rev2fwd_il.results import gather
-from rev2fwd_il.validation import validate
+from rev2fwd_il.reporting.gathering import gather
+from rev2fwd_il.running.json_files import read_json, write_json
 
 REFUSED, EQUAL, OTHER, WRONG = "refused", "equal", "other", "WRONG"
 KINDS = ("npz", "npz", "npz", "packed", "rezipped", "isaaclab", "robomimic", "lerobot", "json", "json")
@@ -41,14 +41,14 @@ def write_originals(folder: Path) -> None:
     frames = slice(0, 120, 6)
     episodes = []
     for seed in (0, 1):
-        whole = make_episode(seed, size=8)
-        cut = {name: getattr(whole, name)[frames] for name in (*FRAME_FIELDS, *IMAGE_FIELDS)}
+        whole = with_objects(make_episode(seed, size=8))
+        cut = {name: getattr(whole, name)[frames] for name in (*FRAME_FIELDS, *OPTIONAL_FIELDS)}
         episodes.append(whole.replace(**cut, success=seed == 0))
-    npz = write_dataset(folder / "npz.npz", episodes)
+    npz = write_dataset(folder / "npz.npz", episodes, object_names=["lid", "tray"])
     np.savez_compressed(folder / "packed.npz", **EpisodeDataset(npz).arrays)
     for form in ("isaaclab", "robomimic"):
-        convert(npz, folder / f"{form}.hdf5", form)
-    convert(npz, folder / "lerobot", "lerobot")
+        convert_dataset(npz, folder / f"{form}.hdf5", form)
+    convert_dataset(npz, folder / "lerobot", "lerobot")
     write_run(folder / "run", iterations=1)
     for path in (folder / "run").rglob("*.json"):
         write_json(path, json.loads(path.read_text()))

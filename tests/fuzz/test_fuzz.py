@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fuzz.cases import EQUAL, OTHER, REFUSED, Cases, write_originals
 from fuzz.mutations import mutated
 from rev2fwd_il.errors import DataError
-from rev2fwd_il.json_files import read_json, write_json
+from rev2fwd_il.running.json_files import read_json, write_json
 
 FUZZ = Path(__file__).with_name("fuzz.py")
 

@@ -7,8 +7,8 @@ import torch
 from synthetic import make_episode, write_dataset
 from tiny import tiny_config
 
-from rev2fwd_il.learning.conversion import Source, convert
-from rev2fwd_il.learning.train import train
+from rev2fwd_il.learning.dataset_writing import Source, write_lerobot_dataset
+from rev2fwd_il.learning.training import train
 from rev2fwd_il.learning.training_run import TrainingRun
 
 
@@ -47,7 +47,7 @@ def pictures(data) -> Path:
 @pytest.fixture(scope="session")
 def dataset(original, data) -> Path:
     """`original` as a LeRobot dataset."""
-    convert([Source(original)], data / "lerobot_B")
+    write_lerobot_dataset([Source(original)], data / "lerobot_B")
     return data / "lerobot_B"
 
 

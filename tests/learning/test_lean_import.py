@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 LEAVES_OUT = """
 import sys
 import rev2fwd_il.learning.inference
@@ -20,7 +22,7 @@ from lerobot.configs import DatasetConfig, PreTrainedConfig
 from lerobot.configs.train import TrainPipelineConfig
 from lerobot.policies import ACTConfig
 from lerobot.policies.factory import get_policy_class
-from rev2fwd_il.learning.policy import DiffusionPolicy
+from rev2fwd_il.learning.policy_class import DiffusionPolicy
 assert get_policy_class("diffusion") is DiffusionPolicy
 assert get_policy_class("act").config_class is ACTConfig
 assert issubclass(ACTConfig, PreTrainedConfig)
@@ -29,15 +31,52 @@ assert torchvision.models.resnet18().fc.out_features == torchvision.transforms.v
 assert torch.compile(torch.sin, backend="eager")(torch.zeros(1)) == 0
 assert "torch" in importlib.metadata.packages_distributions()
 """
+OTHER_VERSION = """
+from dataclasses import replace
+from rev2fwd_il.running import patches
+patches.LEAN_IMPORT = replace(patches.LEAN_IMPORT, written_for={"lerobot": "0.1"})
+"""
+OTHER_PACKAGES = """
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *package: None if name == "lerobot.configs" else find(name, *package)
+"""
+# Another version's processors, which import the datasets
+OTHER_IMPORTS = """
+import sys
+from types import ModuleType
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "lerobot.processor":
+            sys.meta_path.remove(self)
+            sys.modules["lerobot.datasets"] = ModuleType("lerobot.datasets")
+
+sys.meta_path.insert(0, Finder())
+"""
+WARNING = "warning: patch 'lean-import' is off"
 
 
-def _run(code: str) -> None:
-    subprocess.run([sys.executable, "-c", code], check=True)
+def _run(code: str) -> str:
+    """What it says on standard error."""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stderr
 
 
 def test_the_policy_comes_without_the_rest():
-    _run(LEAVES_OUT)
+    assert WARNING not in _run(LEAVES_OUT)
 
 
 def test_the_rest_can_still_be_imported():
-    _run(GIVES_ALL)
+    assert WARNING not in _run(GIVES_ALL)
+
+
+@pytest.mark.parametrize("change", [OTHER_VERSION, OTHER_PACKAGES])
+def test_another_lerobot_is_imported_as_a_whole(change):
+    said = _run(change + GIVES_ALL)
+    assert said.count(WARNING) == 1
+
+
+def test_an_import_that_brings_the_rest_all_the_same_is_said():
+    assert _run(OTHER_IMPORTS + "import rev2fwd_il.learning").count(WARNING) == 1

@@ -6,8 +6,8 @@ import torch
 from lerobot.datasets import LeRobotDataset
 
 from rev2fwd_il import keys
-from rev2fwd_il.learning.conversion import REPO_ID, ROLLOUT, Source, convert
-from rev2fwd_il.learning.loading import load_frames
+from rev2fwd_il.learning.dataset_reading import load_frames
+from rev2fwd_il.learning.dataset_writing import REPO_ID, ROLLOUT, Source, write_lerobot_dataset
 from rev2fwd_il.learning.windows import (
     ACTION_IS_PAD,
     WindowSampler,
@@ -54,7 +54,7 @@ def test_share_of_rollouts_is_proportionate_and_bounded(new, total, expected):
 
 
 def test_two_new_episodes_do_not_get_half_the_weight(original, rollouts, tmp_path):
-    convert([Source(original), Source(rollouts, ROLLOUT)], tmp_path / "merged")
+    write_lerobot_dataset([Source(original), Source(rollouts, ROLLOUT)], tmp_path / "merged")
     store = load_frames(tmp_path / "merged")
     sampler = WindowSampler(*store.anchors(7), 64, 0.5, seed=0)
     drawn = torch.cat([sampler(step)[0] for step in range(100)])

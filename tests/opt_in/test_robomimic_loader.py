@@ -5,15 +5,15 @@ import robomimic.utils.obs_utils as obs_utils
 from robomimic.utils.dataset import SequenceDataset
 from synthetic import make_episode, write_dataset
 
-from rev2fwd_il.episodes import EpisodeDataset
-from rev2fwd_il.exchange.conversion import convert
+from rev2fwd_il.data.reading import EpisodeDataset
+from rev2fwd_il.exchange.conversion import convert_dataset
 
 
 def test_robomimics_loader_reads_it(tmp_path):
     pictures = write_dataset(
         tmp_path / "B.npz", [make_episode(seed, size=32, success=seed != 1) for seed in range(3)], fps=30
     )
-    convert(pictures, tmp_path / "x.hdf5", "robomimic")
+    convert_dataset(pictures, tmp_path / "x.hdf5", "robomimic")
     low_dim, rgb = ["ee_pose", "obj_pose", "gripper_width", "target_xy"], ["images", "wrist_images"]
     obs_utils.initialize_obs_utils_with_obs_specs({"obs": {"low_dim": low_dim, "rgb": rgb}})
     settings = {"frame_stack": 2, "seq_length": 8, "load_next_obs": False, "hdf5_use_swmr": True}

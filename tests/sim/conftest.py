@@ -2,7 +2,7 @@
 
 import pytest
 
-from rev2fwd_il.config import Config
+from rev2fwd_il.config.run import Config
 
 NUM_ENVS = 6
 

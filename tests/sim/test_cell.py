@@ -8,33 +8,34 @@ import torch
 
 from rev2fwd_il.errors import SimulationError
 from rev2fwd_il.seeds import generator
-from rev2fwd_il.tasks import object_pose_on_table, sample_starts, turned
+from rev2fwd_il.tasks import make_task
+from rev2fwd_il.tasks.geometry import about_vertical, upright_pose
 
 
 @pytest.fixture
 def starts(config, cell):
-    drawn = sample_starts(config.task, "B", generator(0, "cell test"), cell.num_envs)
+    drawn = make_task(config.task).sample_initial_states("B", generator(0, "cell test"), cell.num_envs)
     drawn.ee_pose[:, 2] = 0.25  # room to move down
     return drawn
 
 
 def reset(cell, starts):
     everyone = np.arange(cell.num_envs)
-    cell.show_target(everyone, starts.target_xy)
-    return cell.reset(everyone, starts.ee_pose, starts.obj_pose(0.04))
+    cell.show_target(everyone, starts.target_pose[:, :2])
+    return cell.reset(everyone, starts.ee_pose, starts.obj_pose)
 
 
 def test_a_reset_puts_hand_object_and_fingers_where_it_was_told(cell, starts):
     observation = reset(cell, starts)
     np.testing.assert_allclose(observation.ee_pose, starts.ee_pose, atol=5e-4)
-    np.testing.assert_allclose(observation.obj_pose, starts.obj_pose(0.04), atol=1e-4)
+    np.testing.assert_allclose(observation.obj_pose, starts.obj_pose, atol=1e-4)
     np.testing.assert_allclose(observation.gripper_width, 0.08, atol=1e-4)
 
 
 def test_a_reset_of_some_leaves_the_others_alone(cell, starts):
     before = reset(cell, starts)
     some = np.array([1, 4])
-    after = cell.reset(some, starts.ee_pose[some], object_pose_on_table([[0.4, 0.2], [0.6, -0.2]], 0.04))
+    after = cell.reset(some, starts.ee_pose[some], upright_pose([[0.4, 0.2], [0.6, -0.2]], 0.02))
     others = np.setdiff1d(np.arange(cell.num_envs), some)
     np.testing.assert_array_equal(after.obj_pose[others], before.obj_pose[others])
     np.testing.assert_allclose(after.obj_pose[some, :2], [[0.4, 0.2], [0.6, -0.2]], atol=1e-4)
@@ -69,7 +70,7 @@ def test_hand_and_jacobian_are_those_of_isaac_labs_term(cell, starts):
 def test_quaternions_are_w_first_and_canonical(cell, starts):
     observation = reset(cell, starts)
     assert (observation.ee_pose[:, 3] > 0.98).all()
-    np.testing.assert_allclose(observation.obj_pose[:, 3:], turned(starts.object_yaw), atol=1e-4)
+    np.testing.assert_allclose(observation.obj_pose[:, 3:], about_vertical(starts.object_yaw), atol=1e-4)
 
 
 def test_the_same_commands_give_the_same_bytes(cell, starts):
@@ -85,7 +86,7 @@ def test_the_same_commands_give_the_same_bytes(cell, starts):
 
 
 def test_the_recorded_step_is_the_eager_step(cell, starts, monkeypatch):
-    from rev2fwd_il.sim.physics import NewtonRecordedMJWarpManager as Manager
+    from rev2fwd_il.sim.patches.recorded_step import NewtonRecordedMJWarpManager as Manager
 
     def run():
         observation = reset(cell, starts)
@@ -98,7 +99,7 @@ def test_the_recorded_step_is_the_eager_step(cell, starts, monkeypatch):
         return observation
 
     recorded = run()
-    slid = np.linalg.norm(recorded.obj_pose[:, :2] - starts.obj_pose(0.04)[:, :2], axis=1)
+    slid = np.linalg.norm(recorded.obj_pose[:, :2] - starts.obj_pose[:, :2], axis=1)
     assert (slid > 0.002).all()
     assert Manager._recording is not None
     monkeypatch.setattr(Manager, "_replay", classmethod(lambda cls, simulate: simulate()))
@@ -107,19 +108,11 @@ def test_the_recorded_step_is_the_eager_step(cell, starts, monkeypatch):
     np.testing.assert_array_equal(recorded.obj_pose, eager.obj_pose)
 
 
-def test_kernels_read_their_arguments_once():
-    """Where Warp's template is another than the one that is changed, a step takes half as long again."""
-    from warp._src import codegen
-
-    assert "static inline" in codegen.cpu_kernel_template_forward
-    assert codegen.cpu_module_template_forward.count("__restrict__") == 2
-
-
 def test_an_unreachable_hand_pose_is_refused(cell, starts):
     far = starts.ee_pose[:1].copy()
     far[:, 0] = 1.6
     with pytest.raises(SimulationError, match="cannot reach"):
-        cell.reset(np.array([0]), far, starts.obj_pose(0.04)[:1])
+        cell.reset(np.array([0]), far, starts.obj_pose[:1])
 
 
 def red_pixels(picture):
@@ -128,6 +121,7 @@ def red_pixels(picture):
 
 
 def test_cameras_show_the_moment_and_the_markers(cell, starts):
+    starts.ee_pose[:, :2], starts.target_pose[:, :2] = (0.4, -0.2), (0.6, 0.15)  # the gripper hides no marker
     reset(cell, starts)
     table, wrist = cell.images()
     size = (cell.num_envs, cell.config.sim.image_height, cell.config.sim.image_width, 3)
@@ -147,6 +141,15 @@ def test_the_red_marker_moves_with_the_target(cell, starts):
     assert abs(centres[0] - centres[1]) > 10
 
 
+def test_a_target_at_the_goal_hides_neither_marker(cell, starts):
+    starts.obj_pose[:, :2], starts.ee_pose[:, :2] = (0.4, 0.2), (0.4, -0.2)
+    reset(cell, starts)
+    cell.show_target(np.arange(cell.num_envs), np.tile(cell.config.task.goal_xy, (cell.num_envs, 1)))
+    for picture in cell.images()[0].astype(int):
+        r, g, b = picture[..., 0], picture[..., 1], picture[..., 2]
+        assert red_pixels(picture).sum() > 4 and ((g > 1.5 * r) & (g > 1.5 * b)).sum() > 4
+
+
 def test_the_wrist_camera_moves_with_the_hand(cell, starts):
     observation = reset(cell, starts)
     before = cell.images()[1]
@@ -158,7 +161,7 @@ def test_the_wrist_camera_moves_with_the_hand(cell, starts):
 
 
 def test_the_table_alone_shows_the_wrist_camera_that_the_hand_moves(cell, starts):
-    starts.ee_pose[:, :3], starts.target_xy[:] = (0.4, 0.25, 0.12), (0.6, -0.25)
+    starts.ee_pose[:, :3], starts.target_pose[:, :2] = (0.4, 0.25, 0.12), (0.6, -0.25)
     reset(cell, starts)
     before = cell.images()[1].astype(int)
     starts.ee_pose[:, 1] -= 0.02
@@ -172,6 +175,15 @@ def test_a_film_shows_one_frame_a_state(cell, starts):
     observation = reset(cell, starts)
     joints = np.repeat(cell.joint_pos()[:1], 8, 0)
     joints[:, 0] += np.linspace(0, 0.3, 8)
-    frames = cell.film(joints, np.repeat(observation.obj_pose[:1], 8, 0), starts.target_xy[0])
+    frames = cell.render_video(joints, np.repeat(observation.obj_pose[:1], 8, 0), starts.target_pose[0, :2])
     assert len(frames) == 8 and frames.dtype == np.uint8
     assert all((a != b).any() for a, b in pairwise(frames))
+
+
+def test_a_film_of_poses_is_that_of_the_joints_which_reach_them(cell, starts):
+    reset(cell, starts)
+    joints, target = cell.joint_pos(), starts.target_pose[0, :2]
+    of_joints = cell.render_video(joints, starts.obj_pose, target)
+    of_poses = cell.render_poses(starts.ee_pose, starts.obj_pose, joints[:, -2:].sum(-1), target)
+    np.testing.assert_array_equal(of_poses, of_joints)
+    assert (of_poses[0] != of_poses[1]).any()

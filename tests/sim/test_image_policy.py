@@ -7,27 +7,30 @@ import pytest
 import torch
 
 from rev2fwd_il import keys
-from rev2fwd_il.alternating import Chains
-from rev2fwd_il.config import with_changes
-from rev2fwd_il.demonstration import demonstrate
-from rev2fwd_il.episodes import EpisodeDataset, EpisodeWriter
-from rev2fwd_il.learning.conversion import Source, convert
+from rev2fwd_il.config.reading import with_changes
+from rev2fwd_il.data.reading import DatasetWriter, EpisodeDataset
+from rev2fwd_il.learning.dataset_writing import Source, write_lerobot_dataset
 from rev2fwd_il.learning.inference import load_policy
-from rev2fwd_il.learning.train import train
+from rev2fwd_il.learning.training import train
 from rev2fwd_il.learning.training_run import TrainingRun
-from rev2fwd_il.provenance import made_by
-from rev2fwd_il.rollout import run_attempts
+from rev2fwd_il.method.alternating import Chains
+from rev2fwd_il.method.demonstration import demonstrate
+from rev2fwd_il.method.rollout import run_attempts
+from rev2fwd_il.method.views import views
+from rev2fwd_il.running.provenance import made_by
 
 SETTINGS = [
     "policy.images=true", "policy.include_obj_pose=false", "policy.down_dims=[16,32]",
     "policy.diffusion_step_embed_dim=16", "train.batch_size=2", "train.warmup_steps=1", "rollout.images=true",
 ]  # fmt: skip
 
+VIEWED = (keys.EE_POSE, keys.OBJ_POSE, keys.GRIPPER_WIDTH)
+
 
 @pytest.fixture(scope="module")
 def recorded(cell, config, tmp_path_factory):
     path = tmp_path_factory.mktemp("images") / "B.npz"
-    with EpisodeWriter(path, made_by(config, task="B", seed=3, kind="demonstrations")) as writer:
+    with DatasetWriter(path, made_by(config, task="B", seed=3, kind="demonstrations")) as writer:
         for episode in islice(demonstrate(cell, config, "B", 3, images=True), 2):
             writer.add(episode)
     return path
@@ -36,8 +39,45 @@ def recorded(cell, config, tmp_path_factory):
 @pytest.fixture(scope="module")
 def policy(recorded):
     config = with_changes(SETTINGS)
-    convert([Source(recorded)], recorded.parent / "dataset", images=True)
+    write_lerobot_dataset([Source(recorded)], recorded.parent / "dataset", images=True)
     return load_policy(train(TrainingRun(recorded.parent / "dataset", recorded.parent / "run", config, 2, 1e-4)))
+
+
+@pytest.fixture(scope="module")
+def shown(cell, recorded):
+    """The recorded episodes replayed with images, then a moved copy of each."""
+    config = with_changes(
+        ["views.copies=1", "policy.images=true", "policy.n_obs_steps=1", "policy.include_obj_pose=false"]
+    )
+    (episodes,) = views(cell, config, "B", EpisodeDataset(recorded), seed=0)
+    return episodes
+
+
+def test_views_are_the_demonstrations_and_copies_from_beside_their_paths(recorded, shown):
+    demonstrations = list(EpisodeDataset(recorded))
+    assert len(shown) == 2 * len(demonstrations)
+    for episode, original, copy in zip(demonstrations, shown[:2], shown[2:], strict=True):
+        np.testing.assert_allclose(original.ee_pose, episode.ee_pose, atol=2e-3)
+        assert np.abs(original.images.astype(int) - episode.images).mean() < 2
+        np.testing.assert_array_equal(copy.action, episode.action)
+        moved = copy.ee_pose[:, :3] - original.ee_pose[:, :3]
+        assert 0.001 < moved[:, :2].std() < 0.008 and not moved[:, 2].any()
+        held = (original.gripper_width < 0.05) & (original.obj_pose[:, 2] > 0.05)
+        assert held.sum() > 20
+        carried = (copy.obj_pose - original.obj_pose)[held, :3]
+        np.testing.assert_allclose(carried, moved[held], atol=1e-4)
+
+
+def test_copies_show_the_hand_where_they_say_it_is(cell, shown):
+    """Rendered anew from the copy's states, from home: the arm may bend otherwise, what is near the hand is alike."""
+    copy, original = shown[2], shown[0]
+    frames = np.linspace(0, len(copy) - 1, cell.num_envs).astype(int)
+    for episode, closest in ((copy, True), (original, False)):
+        cell.show_target(np.arange(cell.num_envs), np.tile(copy.target_xy, (cell.num_envs, 1)))
+        cell.reset(np.arange(cell.num_envs), *(getattr(episode, name)[frames] for name in VIEWED))
+        wrist = cell.images()[1].astype(int)
+        errors = [np.abs(wrist - each.wrist_images[frames]).mean() for each in (copy, original)]
+        assert (errors[0] < errors[1]) == closest
 
 
 def test_it_sees_pictures_and_no_object_pose(policy, config):
@@ -58,20 +98,38 @@ def test_what_it_does_depends_on_what_the_cameras_show(policy, recorded):
     assert not torch.equal(seen, dark)
 
 
+def test_images_are_rendered_for_plans_alone(policy, cell, monkeypatch):
+    """Two frames are observed, at steps 11 and 12, 23 and 24, ...; the first attempt's at step 0 twice."""
+    config, rendered, steps = with_changes(SETTINGS), [], []
+    render, step = cell.images, cell.step
+    monkeypatch.setattr(cell, "images", lambda: rendered.append(len(steps)) or render())
+    monkeypatch.setattr(cell, "step", lambda action: steps.append(action) or step(action))
+    chains = Chains(config, cell.num_envs, max_cycles=1, seed=0)
+    list(run_attempts(cell, config, {"A": policy, "B": policy}, chains.assign, max_episode_steps=26, seed=0))
+    assert (policy.n_obs_steps, policy.n_action_steps) == (2, 12)
+    assert rendered == [0, 11, 12, 23, 24]
+
+
 def test_rollouts_through_the_cameras_are_data_for_the_next_training(policy, cell, recorded, tmp_path):
     config = with_changes(SETTINGS)
     chains = Chains(config, cell.num_envs, max_cycles=1, seed=0)
-    outcomes = run_attempts(
-        cell, config, {"A": policy, "B": policy}, chains.assign, horizon=10, seed=0, images=config.rollout.images
+    results = run_attempts(
+        cell,
+        config,
+        {"A": policy, "B": policy},
+        chains.assign,
+        max_episode_steps=10,
+        seed=0,
+        images=config.rollout.images,
     )
-    with EpisodeWriter(tmp_path / "rollouts.npz", made_by(config, task="A", seed=0, kind="rollouts")) as writer:
-        for outcome in outcomes:
-            writer.add(outcome.episode)
+    with DatasetWriter(tmp_path / "rollouts.npz", made_by(config, task="A", seed=0, kind="rollouts")) as writer:
+        for result in results:
+            writer.add(result.episode)
     rollouts = EpisodeDataset(tmp_path / "rollouts.npz")
     assert len(rollouts) == cell.num_envs
     first = rollouts[0]
     assert first.images.shape == (10, config.sim.image_height, config.sim.image_width, 3)
     assert np.ptp(first.images[0]) > 50 and not np.array_equal(first.images[0], first.images[-1])
     sources = [Source(recorded), Source(tmp_path / "rollouts.npz", "rollout")]
-    sidecar = convert(sources, tmp_path / "merged", images=True, include_failures=True)
+    sidecar = write_lerobot_dataset(sources, tmp_path / "merged", images=True, include_failures=True)
     assert [source["episodes"] for source in sidecar["sources"]] == [2, cell.num_envs]

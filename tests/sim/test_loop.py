@@ -1,6 +1,6 @@
 """Expert, reversal, replay, attempts and chains in the real simulator."""
 
-from collections import defaultdict
+from dataclasses import replace
 from itertools import islice
 
 import av
@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from rev2fwd_il.alternating import Chains, film_longest
-from rev2fwd_il.config import with_changes
-from rev2fwd_il.demonstration import demonstrate
-from rev2fwd_il.evaluation import evaluation_starts, summary
-from rev2fwd_il.replay import replay
-from rev2fwd_il.replay import summary as replay_summary
-from rev2fwd_il.reversal import goal_of, reverse_episode
-from rev2fwd_il.rollout import run_attempts
+from rev2fwd_il.config.reading import with_changes
+from rev2fwd_il.method.alternating import Chains
+from rev2fwd_il.method.chain_videos import ChainVideos
+from rev2fwd_il.method.demonstration import demonstrate
+from rev2fwd_il.method.episodes import EpisodeSpec
+from rev2fwd_il.method.evaluation import REPORTED_TOLERANCES_M, evaluation_starts, summarize_evaluation
+from rev2fwd_il.method.replay import replay, summarize_replays
+from rev2fwd_il.method.reversal import goal_of, reverse_episode
+from rev2fwd_il.method.rollout import run_attempts
+from rev2fwd_il.method.tolerances import FurtherTolerances
+from rev2fwd_il.tasks import make_task
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +33,68 @@ def test_the_expert_succeeds_and_its_actions_are_tracked(demonstrations):
         assert np.percentile(error, 99) < 0.012
 
 
+def succeeds(task, episode):
+    """What an episode's own frames say."""
+    detector = make_task(task).success_detector(1)
+    detector.start(np.array([0]), ["B"], episode.target_pose[None], episode.obj_pose[:1])
+    frames = zip(episode.ee_pose[1:], episode.obj_pose[1:], episode.gripper_width[1:], strict=True)
+    return any([detector.update(ee[None], obj[None], width[None])[0] for ee, obj, width in frames])
+
+
+def test_a_demonstration_succeeds_by_its_own_frames_whatever_runs_beside_it(cell):
+    """Asked to rest for a second, short ones come to it only while longer ones beside them still run."""
+    config = with_changes(["task.hold_steps=30"])
+    episodes = list(islice(demonstrate(cell, config, "B", 7, images=False), cell.num_envs))
+    assert not all(episode.success for episode in episodes)
+    for episode in episodes:
+        if episode.success:  # the last step's observation is no frame
+            assert succeeds(config.task.model_copy(update={"hold_steps": 29}), episode)
+
+
+@pytest.mark.parametrize(("setting", "wrong_at"), [("pose_noise", 0), ("target_noise", 1)])
+def test_what_an_expert_is_told_wrongly_moves_its_way_and_no_start(cell, demonstrations, setting, wrong_at):
+    """The object, or the target, is told up to 2 cm off in x and y, each attempt by an error of its own."""
+    config = with_changes([f"demos.{setting}=0.02"])
+    misled = list(islice(demonstrate(cell, config, "B", 7, images=False), cell.num_envs))
+    errors = []
+    for right, wrong in zip(demonstrations, misled, strict=True):
+        for name in ("obj_pose", "ee_pose"):
+            np.testing.assert_array_equal(getattr(wrong, name)[0], getattr(right, name)[0])
+        np.testing.assert_array_equal(wrong.target_pose, right.target_pose)
+        grasps = [e.action[np.flatnonzero(np.diff(e.action[:, 7])), :2] for e in (right, wrong)]  # (2, 2): pick, place
+        off = grasps[1] - grasps[0]
+        errors.append(off[wrong_at])
+        np.testing.assert_allclose(off[1 - wrong_at], 0, atol=1e-5)
+    errors = np.abs(errors)
+    assert errors.max() <= 0.02 + 1e-6 and errors.max() > 0.01 and len(np.unique(errors.round(5))) == errors.size
+
+
+def test_noise_on_commands_reaches_the_arm_and_not_the_record(cell, demonstrations):
+    config = with_changes(["demos.command_noise=0.003"])
+    disturbed = list(islice(demonstrate(cell, config, "B", 7, images=False), cell.num_envs))
+    off = []
+    for right, noisy in zip(demonstrations, disturbed, strict=True):
+        np.testing.assert_array_equal(noisy.action, right.action)
+        off.append(noisy.ee_pose[1:, :3] - noisy.action[:-1, :3])
+    assert 0.001 < np.concatenate(off).std() < 0.005
+
+
+def test_the_final_error_of_a_replay_is_that_of_the_episode(cell, config, demonstrations):
+    """Cut short while the object is in the air, alone and beside longer ones."""
+    first = demonstrations[0]
+    until = int(first.obj_pose[:, 2].argmax())
+    states = ("ee_pose", "obj_pose", "action", "gripper_width")
+    short = first.replace(**{name: getattr(first, name)[:until] for name in states})
+    short.action[-1, 7] = 1.0  # opened in mid-air at last: the object still tumbles when the episode is over
+    (alone,) = replay(cell, config, "B", [short])
+    beside, *_ = replay(cell, config, "B", [short, *demonstrations[1:]])
+    assert alone.final_error_m == beside.final_error_m and alone.failure == beside.failure
+
+
 def test_reversed_demonstrations_replay(cell, config, demonstrations):
     backwards = [reverse_episode(e, goal_of(e), config.reversal.gripper_lead_steps) for e in demonstrations]
-    verdicts = list(replay(cell, config, backwards))
-    result = replay_summary(verdicts)
+    verdicts = list(replay(cell, config, "A", backwards))
+    result = summarize_replays(verdicts)
     assert result["succeeded"] == len(backwards)
     assert result["tracking_error_mean_m"] < 0.002
     assert all(verdict.replayed.obj_pose[0, 2] < 0.03 for verdict in verdicts)
@@ -47,7 +108,7 @@ def test_replay_refuses_trajectories_that_never_close_the_gripper(cell, config, 
         action = backwards.action.copy()
         action[:, 7] = 1.0
         wrong.append(backwards.replace(action=action))
-    verdicts = list(replay(cell, config, wrong))
+    verdicts = list(replay(cell, config, "A", wrong))
     assert not any(verdict.success for verdict in verdicts)
     assert {verdict.failure for verdict in verdicts} <= {"missed_grasp", "never_reached"}
     assert all(verdict.departure_step is not None for verdict in verdicts)
@@ -81,18 +142,19 @@ class Recall:
 
 
 def test_attempts_reuse_environments_and_judge_like_the_replay(cell, config, demonstrations):
-    from rev2fwd_il.rollout import Assignment
-
-    assignments = iter([Assignment("B", e.target_xy, e.ee_pose[0], e.obj_pose[0], i)
+    specs = iter([EpisodeSpec("B", e.target_pose, e.ee_pose[0], e.obj_pose[0], i)
                         for i, e in enumerate(demonstrations[:4])])  # fmt: skip
-    outcomes = list(run_attempts(cell, config, {"B": Recall(demonstrations)},
-                                 lambda env, outcome: next(assignments, None), horizon=240, seed=0))  # fmt: skip
-    assert sorted(outcome.assignment.index for outcome in outcomes) == [0, 1, 2, 3]
-    assert all(outcome.success for outcome in outcomes)
-    for outcome in outcomes:
-        assert len(outcome.joint_pos) == len(outcome.episode) <= 240
-        assert outcome.final_error_m < 0.02
-    result = summary(outcomes, config.task.distance_threshold)
+    further = FurtherTolerances(make_task(config.task), cell.num_envs, REPORTED_TOLERANCES_M)
+    results = list(run_attempts(cell, config, {"B": Recall(demonstrations)},
+                                lambda env, result: next(specs, None),
+                                max_episode_steps=240, seed=0, further=further))  # fmt: skip
+    assert sorted(result.spec.index for result in results) == [0, 1, 2, 3]
+    assert all(result.success for result in results)
+    for result in results:
+        assert len(result.joint_pos) == len(result.episode) <= 240
+        assert result.final_error_m < 0.02
+    result = summarize_evaluation(results, config.task.distance_threshold, make_task(config.task).failures)
+    assert {rate["successes"] for rate in result["rates"].values()} == {4}
     assert result["successes"] == 4 and [row["success"] for row in result["episodes"]] == [True] * 4
 
 
@@ -109,32 +171,123 @@ class Still:
 def test_chains_end_at_their_first_failure(cell, config):
     chains = Chains(config, cell.num_envs, max_cycles=3, seed=0)
     still = {"A": Still(), "B": Still()}
-    outcomes = list(run_attempts(cell, config, still, chains.assign, horizon=12, seed=0))
-    assert [outcome.failure for outcome in outcomes] == ["never_reached"] * cell.num_envs
-    assert all(len(outcome.episode) == 12 for outcome in outcomes)
+    results = list(run_attempts(cell, config, still, chains.assign, max_episode_steps=12, seed=0))
+    assert [result.failure for result in results] == ["never_reached"] * cell.num_envs
+    assert all(len(result.episode) == 12 for result in results)
     metrics = chains.metrics()
     assert metrics["A"]["attempts"] == cell.num_envs and metrics["B"]["attempts"] == 0
     assert metrics["consecutive_success"]["max"] == 0
     assert {chain["ended_by"] for chain in metrics["chains"]} == {"A:never_reached"}
 
 
-def test_chains_that_continue_give_both_tasks_data(cell):
-    config = with_changes(["rollout.continue_after_failure=true"])
-    chains = Chains(config, cell.num_envs, max_cycles=1, seed=0)
+def test_chains_that_are_reset_give_both_tasks_data(cell, config):
+    chains = Chains(config, cell.num_envs, max_cycles=1, seed=0, after_failure="reset")
     still = {"A": Still(), "B": Still()}
-    outcomes = list(run_attempts(cell, config, still, chains.assign, horizon=8, seed=0))
-    assert sorted(outcome.assignment.task for outcome in outcomes) == ["A"] * cell.num_envs + ["B"] * cell.num_envs
+    results = list(run_attempts(cell, config, still, chains.assign, max_episode_steps=8, seed=0))
+    assert sorted(result.spec.task for result in results) == ["A"] * cell.num_envs + ["B"] * cell.num_envs
     assert chains.metrics()["consecutive_success"]["max"] == 0
 
 
-def test_the_chain_with_most_cycles_is_filmed(cell, config, tmp_path):
-    chains, shots = Chains(config, cell.num_envs, max_cycles=3, seed=0), defaultdict(list)
-    for outcome in run_attempts(cell, config, {"A": Still(), "B": Still()}, chains.assign, horizon=12, seed=0):
-        shots[outcome.env].append((outcome.joint_pos, outcome.episode.obj_pose, outcome.episode.target_xy))
+def test_the_chain_with_most_cycles_is_shown(cell, config, tmp_path):
+    chains = Chains(config, cell.num_envs, max_cycles=3, seed=0)
+    videos = ChainVideos(chains)
+    for result in run_attempts(cell, config, {"A": Still(), "B": Still()}, chains.assign, max_episode_steps=12, seed=0):
+        for _ in range(3 if result.env == 2 else 1):
+            videos.add(result)
     chains.cycles[2] = 1  # as if
-    shots[2] *= 3
-    with av.open(str(film_longest(cell, chains, shots, tmp_path / "x.mp4"))) as film:
-        assert len(list(film.decode(video=0))) == 3 * 12
+    with av.open(str(videos.write_longest(cell, tmp_path / "x.mp4"))) as video:
+        assert len(list(video.decode(video=0))) == 3 * 12
+
+
+class Recite:
+    """Recorded commands from the first, whatever is observed."""
+
+    n_obs_steps, n_action_steps, uses_images, observation_keys = 2, 8, False, ["observation.state"]
+
+    def __init__(self, action):
+        self.action, self.plans = action, 0
+
+    def plan(self, history, generator):
+        rows = np.minimum(np.arange(8 * self.plans, 8 * self.plans + 8), len(self.action) - 1)
+        self.plans += 1
+        return torch.from_numpy(self.action[rows])[None]
+
+
+def test_after_a_failure_the_same_environment_goes_on_without_a_reset(cell, config, demonstrations, tmp_path):
+    """A does nothing about an object at the goal; B begins where A has left things, and brings it away."""
+    shown = demonstrations[0]
+    chains, counted = (
+        Chains(config, 1, max_cycles=2, seed=0, after_failure="recover", max_retries=2) for _ in range(2)
+    )
+    goal = make_task(config.task).sample_target("A", np.random.default_rng(0))
+
+    def assign(env, result):
+        if result is None:
+            return None if env else EpisodeSpec("A", goal, shown.ee_pose[0], shown.obj_pose[0])
+        following = chains.assign(env, result)
+        return None if result.success else replace(following, target_pose=shown.target_pose)
+
+    policies, videos, results = {"A": Still(), "B": Recite(shown.action)}, ChainVideos(counted), []
+    for result in run_attempts(cell, config, policies, assign, max_episode_steps=240, seed=0):
+        counted.count(result.env, result)  # as the process does that is told the results
+        videos.add(result)
+        results.append(result)
+    first, second = results
+    assert (first.success, first.spec.task, len(first.episode)) == (False, "A", 240)
+    assert second.success and second.spec.task == "B" and second.spec.ee_pose is None
+    np.testing.assert_allclose(second.episode.obj_pose[0], first.episode.obj_pose[-1], atol=1e-4)
+    np.testing.assert_allclose(second.episode.ee_pose[0], first.episode.ee_pose[-1], atol=1e-3)
+    practice = counted.metrics()["practice"]
+    assert practice["interventions"] == 0 and practice["runs_of_failures"]["lengths"] == {"1": 1}
+    (path,) = videos.write_recoveries(cell, tmp_path)
+    with av.open(str(path)) as video:
+        assert path.name == "recovered1.mp4" and len(list(video.decode(video=0))) == sum(
+            len(r.episode) for r in results
+        )
+
+
+class Clench(Still):
+    """Stays where it is and closes the fingers; counts its plans."""
+
+    def __init__(self):
+        self.plans = 0
+
+    def plan(self, history, generator):
+        self.plans += 1
+        return super().plan(history, generator) * torch.tensor([1.0] * 7 + [-1])
+
+
+def test_fingers_that_have_closed_on_nothing_are_opened_above_the_table_before_the_policy_plans(cell, config):
+    chains = Chains(config, 1, max_cycles=1, seed=0, after_failure="recover", max_retries=1)
+    low = EpisodeSpec(
+        "A", *(np.float32([*place, 1, 0, 0, 0]) for place in ((0.5, 0, 0.02), (0.4, 0.2, 0.03), (0.4, 0.1, 0.02)))
+    )
+    clench = Clench()
+
+    def assign(env, result):
+        return (low if result is None else chains.assign(env, result)) if env == 0 else None
+
+    first, second = run_attempts(cell, config, {"A": clench, "B": Still()}, assign, max_episode_steps=24, seed=0)
+    assert first.episode.gripper_width[-1] < 0.01 and not first.spec.rise_first and second.spec.rise_first
+    height, width = second.episode.ee_pose[:, 2], second.episode.gripper_width
+    assert height[0] < 0.04 and height[12] > 0.13 and width[12] > 0.06
+    assert (second.episode.action[:12, 7] == 1).all() and (second.episode.action[12:, 7] == -1).all()
+    assert clench.plans == 3 + 2  # at steps 0, 8 and 16, then when it has risen, and at the next common step
+    np.testing.assert_allclose(second.episode.obj_pose[-1], first.episode.obj_pose[0], atol=1e-3)
+
+
+def test_an_intervention_resets_the_environment_and_is_shown(cell, config, tmp_path):
+    chains = Chains(config, cell.num_envs, max_cycles=1, seed=0, after_failure="recover", max_retries=0)
+    counted, results = Chains(config, cell.num_envs, 1, 0, 0, "recover", 0), []
+    videos = ChainVideos(counted)
+    for result in run_attempts(cell, config, {"A": Still(), "B": Still()}, chains.assign, max_episode_steps=8, seed=0):
+        counted.count(result.env, result)
+        results.append(result)
+        videos.add(result)
+    assert all(result.spec.ee_pose is not None and result.spec.task == "A" for result in results)
+    assert counted.metrics() == chains.metrics() and counted.metrics()["practice"]["interventions"] == len(results)
+    names = [path.name for path in videos.write_recoveries(cell, tmp_path)]
+    assert names == ["intervention1.mp4", "intervention2.mp4"]
 
 
 def test_evaluation_starts_are_shared_and_prefixes(config):

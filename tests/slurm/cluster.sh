@@ -86,6 +86,9 @@ down() {
         sleep 0.25
     done
     rm -rf "$state"
+    if grep -qs '^# rev2fwd test cluster' /etc/slurm/slurm.conf; then
+        rm /etc/slurm/slurm.conf  # left there, every start of Snakemake would wait 10 s for a controller that is gone
+    fi
 }
 
 "$1"

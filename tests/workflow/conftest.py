@@ -4,9 +4,10 @@ import pytest
 from engine import Workflow
 
 
-def pytest_collection_modifyitems(items):
-    """What takes minutes goes last."""
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+def pytest_collection_modifyitems(config, items):
+    """What takes minutes goes last; where processes share the tests, first, so that none is left alone with it."""
+    shared = hasattr(config, "workerinput")
+    items.sort(key=lambda item: (item.get_closest_marker("last") is not None) != shared)
 
 
 @pytest.fixture(scope="module")

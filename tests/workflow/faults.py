@@ -10,9 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from rev2fwd_il import processes
-from rev2fwd_il.lineage import read_record
-from rev2fwd_il.provenance import content_hash, without_maker
+from rev2fwd_il.running import processes
+from rev2fwd_il.running.lineage import read_record
+from rev2fwd_il.running.provenance import content_hash, without_maker
 
 TIMINGS = ("seconds",)  # what training.json says about time
 TARGETS = ("job", "process group", "Snakemake")

@@ -29,8 +29,20 @@ def test_smoke_and_gpu_configurations_plan(planner):
     assert planner.plan("--configfile", "config/gpu.yaml") == full_plan(10)
 
 
+def test_policies_that_see_learn_from_further_views_and_a_starts_from_b(planner):
+    images = ("--configfile", "config/images.yaml")
+    arms = ("arms=[with_rollouts, no_rollouts, forward_demos]",)
+    assert planner.plan(*images) == full_plan(1) | {"render_views": 2}
+    views = {"render_views": 2, "render_forward_views": 1}
+    assert planner.plan(*images, config=arms) == with_arms(full_plan(1), 1) | views
+    last = "iter0/checkpoints/checkpoints/last/pretrained_model"
+    plan = planner("-n", "-p", f"runs/diffusion_A_circle-images/{last}/model.safetensors", *images).stdout
+    assert "--dataset data/views_A_circle-images.npz" in plan
+    assert plan.count(f"--start_from runs/diffusion_B_circle-images/{last}") == 1
+
+
 def test_the_other_arms_start_from_the_first_policies_of_the_method(planner):
-    arms = ("arms=[dagger, no_rollouts, forward_demos]", "iterations=2")
+    arms = ("arms=[with_rollouts, no_rollouts, forward_demos]", "iterations=2")
     assert planner.plan(config=arms) == with_arms(full_plan(2), 2)
     targets = [f"runs/evaluation_A_circle_no_rollouts/iter{n}/metrics.json" for n in (1, 2)]
     plan = planner("-n", "-p", *targets, config=arms).stdout
@@ -39,6 +51,17 @@ def test_the_other_arms_start_from_the_first_policies_of_the_method(planner):
     assert f"--checkpoint runs/diffusion_A_circle_no_rollouts/iter1/{last} --out" in plan
     assert "rollout_A_circle_iter" not in plan
     assert planner("-n", config=("arms=[no_rollouts]",)).returncode != 0
+
+
+def test_each_seed_is_a_run_of_its_own_and_all_are_summarized(planner):
+    planned = full_plan(1)
+    three = {rule: 3 * count for rule, count in planned.items()} | {"summarize_seeds": 1}
+    assert planner.plan(config=("seeds=[0, 1, 5]",)) == three
+    plan = planner("-n", "-p", config=("seeds=[0, 1, 5]",)).stdout
+    assert "--run runs/report_circle-seed1/metrics.json 1 --run runs/report_circle-seed5/metrics.json 5" in plan
+    alone = planner("-n", "-p", config=("name=circle-seed5", "seed=5")).stdout
+    commands = [set(re.findall(r"workflow/scripts/[1-8].*seed5.*", text)) for text in (plan, alone)]
+    assert commands[1] <= commands[0] and len(commands[1]) == sum(planned.values())
 
 
 def test_the_slurm_profile_plans_the_same_jobs(planner):
@@ -63,7 +86,7 @@ def test_only_settings_that_differ_from_the_defaults_are_passed_on(planner):
     "target", ["data/rollout_A_circle_iter0.npz", "data/A_other.npz", "data/rollout_C_circle_iter1.npz"]
 )
 def test_nothing_makes_what_is_outside_the_chain(planner, target):
-    result = planner("-n", f"data/{target}.npz")
+    result = planner("-n", target)
     assert result.returncode != 0
     assert "MissingRuleException" in result.stdout
 
@@ -81,6 +104,22 @@ def test_rollouts_of_two_processes_take_two_cores(planner):
     assert planned.count("OMP_NUM_THREADS=2") == 6  # the alternating test, four evaluations, the long chains
     assert planned.count("--set rollout.num_processes=2") == 1
     assert planned.count("--set evaluation.num_processes=2") == 5
+
+
+def test_hindsight_targets_take_the_place_of_the_rollouts_of_task_b(planner):
+    on = ("rollout={hindsight_targets: true}", "iterations=2")
+    assert planner.plan(config=on) == full_plan(2) | {"relabel_rollouts": 2}
+    plan = planner("-n", "-p", config=on).stdout
+    merged = {task: re.search(rf"7_finetune.*merged_{task}_circle_iter2.*", plan)[0] for task in "AB"}
+    assert "--rollout_data data/rollout_A_circle_iter{1..2}.npz --new" in merged["A"]
+    assert "--rollout_data data/hindsight_B_circle_iter{1..2}.npz --new_rollouts data/hindsight_B" in merged["B"]
+
+
+def test_what_follows_a_failure_is_told_to_the_test_that_it_is_set_for(planner):
+    plan = planner("-n", "-p", config=("evaluation={after_failure: recover, max_retries: 2}",)).stdout
+    alternate, chains = sorted(re.findall(r"6_test.*", plan), key=lambda command: "--kind chains" in command)
+    assert "evaluation.after_failure=" in chains and "evaluation.max_retries=2" in chains
+    assert "after_failure" not in alternate
 
 
 def test_a_finished_run_has_nothing_to_do(finished):
@@ -116,12 +155,14 @@ AFTER_TRAINING = AFTER_ROLLOUTS | {
     [
         ("evaluation={videos: 2}", {"evaluate": 11, "report": 1}),
         ("evaluation={max_cycles: 2}", {"chains": 1, "report": 1}),
+        ("evaluation={after_failure: stop}", {"chains": 1, "report": 1}),
         ("train={steps: 61}", AFTER_TRAINING),
         (
             "train={finetune_steps: 31}",
             AFTER_ROLLOUTS | {"alternate": 1, "merge": 2, "finetune_without_rollouts": 4, "evaluate": 8},
         ),
         ("rollout={max_cycles: 2}", AFTER_ROLLOUTS | {"alternate": 2, "evaluate": 4}),
+        ("rollout={after_failure: recover}", AFTER_ROLLOUTS | {"alternate": 2, "evaluate": 4}),
         ("reversal={gripper_lead_steps: 5}", AFTER_REVERSAL),
         ("demos={num_episodes: 13}", with_arms(full_plan(2), 2)),
         ("train={save_every: 7}", {}),
@@ -179,3 +220,15 @@ def test_a_comment_in_a_rule_or_a_script_reruns_nothing(finished):
         with open(finished.folder / path, "a") as file:
             file.write("# a remark\n")
     assert finished.plan(*SMOKE) == {}
+
+
+def test_a_dry_run_says_what_memory_a_job_asks_for(planner):
+    asked, simulating = {}, {}
+    for name in ("config", "gpu"):
+        told = planner("-n", "--configfile", f"config/{name}.yaml", config=("iterations=1",)).stdout
+        simulating[name] = [int(mb) for mb in re.findall(r"(?:Collect|Replay|Alternate) .*\(asks for (\d+) MB\)", told)]
+        assert len(simulating[name]) == 3, told
+        asked[name] = [int(mb) for mb in re.findall(r"(?:Train|Finetune) the policy .*\(asks for (\d+) MB\)", told)]
+        assert len(asked[name]) == 4, told
+    assert min(asked["gpu"]) > 20_000 > max(asked["config"])  # images of 500 demonstrations and their rollouts
+    assert min(simulating["gpu"]) > 12_000 > max(simulating["config"])  # images of 128 episodes in flight

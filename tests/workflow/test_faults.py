@@ -12,8 +12,8 @@ from engine import Workflow
 from faults import FaultyRun, contents
 from synthetic import make_episode, write_dataset
 
-from rev2fwd_il.config import Config
-from rev2fwd_il.provenance import made_by
+from rev2fwd_il.config.run import Config
+from rev2fwd_il.running.provenance import made_by
 
 ASKED = int(os.environ.get("REV2FWD_KILLS", "0"))
 KILLS = ASKED or 2

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from engine import ROOT, SNAKEMAKE
 
-from rev2fwd_il import gpu_lease
-from rev2fwd_il.gpu_lease import GpuError, gpu_pool, has_own_assignment, lease
+from rev2fwd_il.running import gpu_lease
+from rev2fwd_il.running.gpu_lease import GpuError, gpu_pool, has_own_assignment, lease
 
 GPUS = "g0,g1,g2,g3"
 JOBS = 50 if os.environ.get("REV2FWD_LONG") else 10  # of each Snakemake

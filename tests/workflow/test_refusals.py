@@ -8,9 +8,9 @@ import pytest
 from engine import SNAKEMAKE, Workflow
 from synthetic import make_episode, write_dataset
 
-from rev2fwd_il import doctor
-from rev2fwd_il.config import Config
-from rev2fwd_il.provenance import content_hash, made_by
+from rev2fwd_il.config.run import Config
+from rev2fwd_il.running import doctor
+from rev2fwd_il.running.provenance import content_hash, made_by
 
 SMOKE = ("--configfile", "config/smoke.yaml", "--")
 DEMOS, REVERSED = "data/B_smoke.npz", "data/reversed_A_smoke.npz"

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from rev2fwd_il.config import load_config
-from rev2fwd_il.episodes import EpisodeDataset
+from rev2fwd_il.config.reading import load_config
+from rev2fwd_il.data.reading import EpisodeDataset
 from rev2fwd_il.keys import IMAGES, TASKS
 
 SMOKE = ("--configfile", "config/smoke.yaml")
@@ -19,7 +19,7 @@ def config(smoke):
 
 @pytest.mark.last
 class TestSmoke:
-    def test_demonstrations_are_successes_with_pictures(self, smoke, config):
+    def test_demonstrations_are_successes_with_images(self, smoke, config):
         demos = EpisodeDataset(smoke.folder / "data/B_smoke.npz")
         assert len(demos) == config.demos.num_episodes and demos.success.all()
         assert demos.arrays[IMAGES].shape[1:] == (config.sim.image_height, config.sim.image_width, 3)
@@ -43,14 +43,30 @@ class TestSmoke:
         run = smoke.folder / f"runs/diffusion_{task}_smoke/iter{n}/checkpoints/checkpoints/last/pretrained_model"
         assert {"config.json", "model.safetensors"} <= {path.name for path in run.iterdir()}
         metrics = json.loads((smoke.folder / f"runs/evaluation_{task}_smoke/iter{n}/metrics.json").read_text())
-        assert metrics["num_episodes"] == config.evaluation.num_episodes
-        assert 0 <= metrics["successes"] <= metrics["num_episodes"]
+        outcomes = [episode["success"] for episode in metrics["episodes"]]
+        assert len(outcomes) == metrics["num_episodes"] == config.evaluation.num_episodes
+        assert metrics["successes"] == sum(outcomes)
+        assert sum(metrics["failures"].values()) == outcomes.count(False)
+
+    def test_the_long_chains_go_on_after_failures_and_the_report_says_so(self, smoke, config):
+        folder = smoke.folder / "runs/chains_smoke/iter2"
+        metrics = json.loads((folder / "metrics.json").read_text())
+        practice, chains = metrics["practice"], config.evaluation.chains
+        assert practice["attempts"] == 2 * config.evaluation.max_cycles * chains
+        rollouts = {task: EpisodeDataset(folder / f"rollout_{task}.npz") for task in TASKS}
+        assert sum(map(len, rollouts.values())) == practice["attempts"]
+        assert sum(int(data.success.sum()) for data in rollouts.values()) == practice["successes"]
+        continued = sum(len(data.meta.get("after_failure", [])) for data in rollouts.values())
+        after = sum(row["attempts"] for row in metrics["after_failure"].values())
+        assert metrics["A"]["attempts"] + metrics["B"]["attempts"] + after == practice["attempts"]
+        assert 0 < continued <= after  # the rest began after a reset or a success
+        assert 'id="practice"' in (smoke.folder / "runs/report_smoke/index.html").read_text()
 
     def test_the_report_has_every_iteration(self, smoke):
         report = smoke.folder / "runs/report_smoke"
         with open(report / "metrics.csv", newline="") as file:
             rows = {(row["arm"], row["task"], row["iteration"]) for row in csv.DictReader(file)}
-        expected = {("dagger", task, str(n)) for task in TASKS for n in range(3)}
+        expected = {("with_rollouts", task, str(n)) for task in TASKS for n in range(3)}
         expected |= {("no_rollouts", task, str(n)) for task in TASKS for n in (1, 2)}
         assert rows == expected | {("forward_demos", "A", "0")}
         assert "<html" in (report / "index.html").read_text()

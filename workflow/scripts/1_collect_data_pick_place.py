@@ -1,6 +1,6 @@
 """Collect demonstrations of Task B with the state-machine expert, all environments at once. Successes are kept."""
 
-from rev2fwd_il.cli import make_parser, run
+from rev2fwd_il.running.command_line import make_parser, run
 
 
 def _parser():
@@ -21,10 +21,11 @@ def _parser():
 def main(args) -> None:
     from tqdm import tqdm
 
-    from rev2fwd_il.config import with_changes
-    from rev2fwd_il.demonstration import demonstrate, give_up_after
-    from rev2fwd_il.episodes import EpisodeWriter
-    from rev2fwd_il.provenance import made_by
+    from rev2fwd_il.config.reading import with_changes
+    from rev2fwd_il.data.reading import DatasetWriter
+    from rev2fwd_il.method.demonstration import demonstrate, give_up_after
+    from rev2fwd_il.running.provenance import made_by
+    from rev2fwd_il.sim.cameras import calibration
     from rev2fwd_il.sim.cell import Cell
     from rev2fwd_il.sim.launch import simulation
 
@@ -36,8 +37,9 @@ def main(args) -> None:
     )
     meta = made_by(config, task=args.task, seed=args.seed, kind="demonstrations")
     images = config.demos.images
+    meta |= calibration(config) if images else {}
     with (
-        EpisodeWriter(args.out, meta | {"horizon": args.horizon}, resume=args.resume) as writer,
+        DatasetWriter(args.out, meta | {"horizon": args.horizon}, resume=args.resume) as writer,
         simulation(config, args.num_envs, cameras=images, seed=args.seed, headless=args.headless) as (env, watch),
         tqdm(total=args.num_episodes, desc=f"expert, task {args.task}", unit="episode") as progress,
     ):
@@ -46,7 +48,8 @@ def main(args) -> None:
         episodes = demonstrate(
             cell, config, args.task, args.seed, images=images, first_batch=attempted // args.num_envs
         )
-        while len(writer) < args.num_episodes:
+        most = config.demos.max_attempts
+        while len(writer) < args.num_episodes and (most is None or attempted < most):
             episode = next(episodes)
             attempted += 1
             if episode.success and len(episode) <= args.horizon:
@@ -54,10 +57,10 @@ def main(args) -> None:
                 progress.update()
             if attempted % args.num_envs == 0:
                 writer.finish_batch(args.num_envs)
-            give_up_after(attempted, len(writer))
-        cell.close()
+            give_up_after(attempted, len(writer), most)
         writer.meta |= {"attempted": attempted, "successful": len(writer)}
-    print(f"{args.out}: {args.num_episodes} episodes of {attempted} attempts")
+        kept = len(writer)
+    print(f"{args.out}: {kept} episodes of {attempted} attempts")
 
 
 if __name__ == "__main__":

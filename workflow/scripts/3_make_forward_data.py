@@ -5,7 +5,7 @@
 
 import sys
 
-from rev2fwd_il.cli import make_parser, run
+from rev2fwd_il.running.command_line import make_parser, run
 
 
 def _parser():
@@ -18,8 +18,8 @@ def _parser():
 
 
 def main(args) -> None:
-    from rev2fwd_il.config import config_from_overrides
-    from rev2fwd_il.validation import open_checked
+    from rev2fwd_il.config.reading import config_from_overrides
+    from rev2fwd_il.data.checks.validation import open_checked
 
     config = config_from_overrides(args.settings)
     source = open_checked(args.input)
@@ -28,25 +28,25 @@ def main(args) -> None:
     else:
         from pathlib import Path
 
-        from rev2fwd_il.learning.conversion import Source, convert
+        from rev2fwd_il.learning.dataset_writing import Source, write_lerobot_dataset
 
         sources = [Source(Path(args.input))]
-        convert(sources, Path(args.out), images=source.has_images, include_failures=not args.success_only)
+        write_lerobot_dataset(sources, Path(args.out), images=source.has_images, include_failures=not args.success_only)
         print(f"{args.out}: LeRobot dataset of {args.input}")
 
 
 def _reverse(args, config, source) -> None:
     from tqdm import tqdm
 
-    from rev2fwd_il.episodes import EpisodeWriter
+    from rev2fwd_il.data.reading import DatasetWriter
     from rev2fwd_il.errors import DataError
-    from rev2fwd_il.provenance import by_policy, made_by
-    from rev2fwd_il.reversal import check_reversal, goal_of, reverse_episode
+    from rev2fwd_il.method.reversal import check_reversal, goal_of, reverse_episode
+    from rev2fwd_il.running.provenance import by_policy, inherited, made_by
 
     task = "A" if source.meta.get("task") == "B" else "B"
     meta = made_by(config, task=task, seed=args.seed, kind="reversed", parents=[args.input])
-    meta |= by_policy(source.meta)
-    with EpisodeWriter(args.out, meta) as writer:
+    meta |= inherited(source.meta)
+    with DatasetWriter(args.out, meta, allow_empty=bool(by_policy(source.meta))) as writer:
         for episode in tqdm(source, desc="reverse", unit="episode", total=len(source)):
             if args.success_only and not episode.success:
                 continue

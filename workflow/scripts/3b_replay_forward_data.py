@@ -1,10 +1,14 @@
-"""Execute every reversed trajectory in the simulator, open loop from its first state; keep those that do the task."""
+"""Execute every reversed trajectory in the simulator, open loop from its first state; keep those that do the task.
 
-from rev2fwd_il.cli import make_parser, run
+Where a smaller share than `reversal.min_yield` of demonstrations does, the task does not reverse: exit status 3, no
+dataset, and the record of the replays is called <out_report>_refused.json.
+"""
+
+from rev2fwd_il.running.command_line import make_parser, run
 
 
 def _parser():
-    parser = make_parser(__doc__)
+    parser = make_parser(__doc__.splitlines()[0])
     parser.add_argument("--input", required=True, help="dataset to replay (.npz)")
     parser.add_argument("--out", required=True, help="dataset of what succeeded (.npz)")
     parser.add_argument("--out_report", required=True, help="verdicts (.json)")
@@ -17,43 +21,52 @@ def _parser():
 def main(args) -> None:
     from pathlib import Path
 
-    from tqdm import tqdm
-
-    from rev2fwd_il.config import with_changes
-    from rev2fwd_il.episodes import EpisodeDataset, EpisodeWriter
-    from rev2fwd_il.errors import DataError
-    from rev2fwd_il.json_files import write_json
-    from rev2fwd_il.provenance import by_policy, made_by
-    from rev2fwd_il.replay import Verdict, replay, summary
-    from rev2fwd_il.sim.cell import Cell
-    from rev2fwd_il.sim.launch import simulation
+    from rev2fwd_il.config.reading import with_changes
+    from rev2fwd_il.data.reading import DatasetWriter, EpisodeDataset
+    from rev2fwd_il.method.replay import Verdict, summarize_replays
+    from rev2fwd_il.method.reversibility import irreversible, refused_record, why_not_reversible
+    from rev2fwd_il.running.json_files import write_json
+    from rev2fwd_il.running.provenance import by_policy, inherited, made_by
 
     config = with_changes(args.settings, reversal={"replay_num_envs": args.num_envs})
     source = EpisodeDataset(args.input)
-    as_replayed = config.reversal.observations == "replayed"
-    images = as_replayed and source.has_images
     meta = made_by(config, task=source.meta.get("task"), seed=args.seed, kind="replayed", parents=[args.input])
-    meta |= by_policy(source.meta)
-    with (
-        EpisodeWriter(args.out, meta, resume=args.resume) as writer,
-        simulation(config, args.num_envs, cameras=images, seed=args.seed, headless=args.headless) as (env, watch),
-    ):
-        cell = Cell(env, watch, config)
+    meta = inherited(source.meta) | meta
+    report, min_yield = Path(args.out_report), config.reversal.min_yield
+    refused = refused_record(report)
+    refused.unlink(missing_ok=True)
+    with DatasetWriter(args.out, meta, resume=args.resume, allow_empty=bool(by_policy(source.meta))) as writer:
         verdicts = [Verdict.from_note(note) for batch in writer.rewind() for note in batch]
-        start = len(verdicts)
-        replays = replay(cell, config, source, images=images, start=start)
+        if len(source):
+            _replay(args, config, source, writer, verdicts)
+        summary, kept = summarize_replays(verdicts) | {"made_by": meta}, len(writer)
+        if not by_policy(source.meta) and (reason := why_not_reversible(summary, min_yield)):
+            write_json(refused, summary | {"refused": reason})
+            writer.discard()
+            raise irreversible(args.input, summary, min_yield, refused)
+        write_json(report, summary)
+    print(f"{args.out}: {kept} of {len(verdicts)} trajectories do the task")
+
+
+def _replay(args, config, source, writer, verdicts) -> None:
+    """Replay what has no verdict yet: successes go to `writer`, all verdicts are appended."""
+    from tqdm import tqdm
+
+    from rev2fwd_il.method.replay import replay
+    from rev2fwd_il.sim.cell import Cell
+    from rev2fwd_il.sim.launch import simulation
+
+    as_replayed, start = config.reversal.observations == "replayed", len(verdicts)
+    images = as_replayed and source.has_images
+    with simulation(config, args.num_envs, cameras=images, seed=args.seed, headless=args.headless) as (env, watch):
+        cell = Cell(env, watch, config)
+        replays = replay(cell, config, source.meta["task"], source, images=images, start=start)
         for verdict in tqdm(replays, desc="replay", unit="episode", total=len(source), initial=start):
             if verdict.success:
                 writer.add(verdict.replayed if as_replayed else source[len(verdicts)])
             verdicts.append(verdict.without_frames())
             if len(verdicts) % args.num_envs == 0:
                 writer.finish_batch([verdict.to_note() for verdict in verdicts[-args.num_envs :]])
-        cell.close()
-        if not len(writer):
-            raise DataError(f"{args.input}: no trajectory does the task when replayed", do="see docs/decisions.md")
-        kept = len(writer)
-        write_json(Path(args.out_report), summary(verdicts) | {"made_by": meta})
-    print(f"{args.out}: {kept} of {len(verdicts)} trajectories do the task")
 
 
 if __name__ == "__main__":

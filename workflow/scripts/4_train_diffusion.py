@@ -10,14 +10,15 @@ Writes <out>/checkpoints/checkpoints/last/pretrained_model.
 import argparse
 from pathlib import Path
 
-from rev2fwd_il import cli
-from rev2fwd_il.learning.command_line import add_training_flags, run_training
-from rev2fwd_il.learning.conversion import Source
+from rev2fwd_il.learning.dataset_writing import Source
+from rev2fwd_il.learning.training_command import add_training_flags, run_training
+from rev2fwd_il.running import command_line
 
 
 def parse() -> argparse.ArgumentParser:
-    parser = cli.make_parser(__doc__.splitlines()[0])
+    parser = command_line.make_parser(__doc__.splitlines()[0])
     parser.add_argument("--dataset", type=Path, required=True, help="NPZ of demonstrations")
+    parser.add_argument("--start_from", type=Path, help="pretrained_model of another task, whose weights are the first")
     add_training_flags(
         parser, 8000, 32,
         "include_obj_pose", "wandb", "device", "n_obs_steps", "horizon", "n_action_steps", "num_train_timesteps",
@@ -26,10 +27,10 @@ def parse() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    checkpoint = run_training(args, [Source(args.dataset)], "lr")
+    checkpoint = run_training(args, [Source(args.dataset)], "lr", start_from=args.start_from)
     if checkpoint:
         print(f"wrote {checkpoint}")
 
 
 if __name__ == "__main__":
-    cli.run(main, parse())
+    command_line.run(main, parse())

@@ -1,20 +1,31 @@
-"""Evaluate one policy on one task: independent episodes from fixed, seeded starts, all environments at once."""
+"""Evaluate one policy on one task: independent episodes from fixed, seeded starts, all environments at once.
 
-from rev2fwd_il.cli import make_parser, run
+Without --set and flags it is the workflow's evaluation, and the checkpoint plans as it was made to.
+"""
+
+import argparse
+
+from rev2fwd_il.config.base import EPISODE_LENGTH
+from rev2fwd_il.running.command_line import make_parser, run
+
+# flag -> what it changes in the section `evaluation`; left out, the setting stays as --set or its default has it
+SETTINGS = {
+    "num_episodes": (int, "episodes"),
+    "num_envs": (int, "environments side by side"),
+    "horizon": (int, "longest attempt [control steps]"),
+    "distance_threshold": (float, "tolerance [m]"),
+}
 
 
 def _parser():
-    parser = make_parser(__doc__)
+    parser = make_parser(__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", required=True, help="folder pretrained_model of a checkpoint")
     parser.add_argument("--task", required=True, choices=["A", "B"])
     parser.add_argument("--out_dir", required=True, help="metrics.json and videos/ go here")
-    parser.add_argument("--num_episodes", type=int, default=200)
-    parser.add_argument("--num_envs", type=int, default=64, help="environments side by side")
-    parser.add_argument("--horizon", type=int, default=400, help="longest attempt [control steps]")
-    parser.add_argument("--distance_threshold", type=float, default=0.05, help="tolerance [m]")
-    parser.add_argument(
-        "--n_action_steps", type=int, help="actions executed before re-planning (default: the policy's)"
-    )
+    for name, (kind, help_text) in SETTINGS.items():
+        help_text = f"{help_text} (default: evaluation.{EPISODE_LENGTH.get(name, name)})"
+        parser.add_argument(f"--{name}", type=kind, default=argparse.SUPPRESS, help=help_text)
+    parser.add_argument("--n_action_steps", type=int, help="actions executed before re-planning; None: the policy's")
     parser.add_argument("--headless", action="store_true", help="run without a viewer")
     return parser
 
@@ -24,41 +35,44 @@ def main(args) -> None:
 
     from tqdm import tqdm
 
-    from rev2fwd_il.checkpoint_files import check_checkpoint
-    from rev2fwd_il.config import with_changes
-    from rev2fwd_il.evaluation import evaluate, film_outcomes, summary
-    from rev2fwd_il.json_files import write_json
-    from rev2fwd_il.parallel import Plan, simulations
-    from rev2fwd_il.provenance import made_by
-    from rev2fwd_il.wandb_run import wandb_run
+    from rev2fwd_il.config.reading import explicit, with_changes
+    from rev2fwd_il.method.evaluation import evaluate, summarize_evaluation, write_videos
+    from rev2fwd_il.method.parallel import SimulationSetup, simulations
+    from rev2fwd_il.running.checkpoint_files import check_checkpoint, planning_steps
+    from rev2fwd_il.running.json_files import write_json
+    from rev2fwd_il.running.provenance import made_by
+    from rev2fwd_il.running.wandb_run import wandb_run
+    from rev2fwd_il.tasks import make_task
 
-    names = ("num_episodes", "num_envs", "horizon", "distance_threshold")
-    asked = with_changes(args.settings, evaluation={name: getattr(args, name) for name in names})
-    config = asked.with_leaves({"task.distance_threshold": args.distance_threshold})
+    given = {name: getattr(args, name) for name in SETTINGS if hasattr(args, name)}
+    asked = with_changes(args.settings, evaluation=given)
+    test = asked.evaluation
     check_checkpoint(args.checkpoint)
-    record = made_by(asked, kind="evaluation", seed=args.seed, task=args.task, parents=[args.checkpoint])
-    films = config.evaluation.videos
-    plan = Plan(
-        config, {args.task: args.checkpoint}, num_envs=min(args.num_envs, args.num_episodes), seed=args.seed,
-        num_processes=config.evaluation.num_processes, cameras=films > 0, headless=args.headless,
-        n_action_steps=args.n_action_steps,
+    overrides = {"num_inference_steps": explicit(asked, "policy.diffusion.num_inference_steps")}
+    overrides |= {"n_action_steps": args.n_action_steps}
+    used = planning_steps(args.checkpoint, **overrides)
+    record = made_by(asked, kind="evaluation", seed=args.seed, task=args.task, parents=[args.checkpoint], policy=used)
+    config = asked.with_leaves({"task.distance_threshold": test.distance_threshold})
+    setup = SimulationSetup(
+        config, {args.task: args.checkpoint}, num_envs=min(test.num_envs, test.num_episodes), seed=args.seed,
+        num_processes=test.num_processes, cameras=test.videos > 0, headless=args.headless, **overrides,
     )  # fmt: skip
-    with simulations(plan) as cells:
-        starts = {"episodes": args.num_episodes, "seed": args.seed}
-        attempts = evaluate(cells, config.task, args.task, **starts, horizon=args.horizon)
-        outcomes = list(tqdm(attempts, desc=f"evaluate {args.task}", unit="episode", total=args.num_episodes))
-        result = summary(outcomes, args.distance_threshold)
-        film_outcomes(cells, outcomes, Path(args.out_dir) / "videos", films)
+    with simulations(setup) as cells:
+        starts = {"episodes": test.num_episodes, "seed": args.seed}
+        attempts = evaluate(cells, config.task, args.task, **starts, max_episode_steps=test.max_episode_steps)
+        results = list(tqdm(attempts, desc=f"evaluate {args.task}", unit="episode", total=test.num_episodes))
+        metrics = summarize_evaluation(results, test.distance_threshold, make_task(config.task).failures)
+        write_videos(cells, results, Path(args.out_dir) / "videos", test.videos)
         cells.close()
-    result |= {"task": args.task, "checkpoint": args.checkpoint, "seed": args.seed, "horizon": args.horizon}
-    result["made_by"] = record
-    write_json(Path(args.out_dir) / "metrics.json", result)
+    metrics |= {"task": args.task, "checkpoint": args.checkpoint, "seed": args.seed, "horizon": test.max_episode_steps}
+    metrics |= used | {"made_by": record}
+    write_json(Path(args.out_dir) / "metrics.json", metrics)
     with wandb_run(config, "evaluate", Path(args.out_dir)) as run:
-        run.summarize(result)
-    low, high = result["wilson_95"]
+        run.summarize(metrics)
+    low, high = metrics["wilson_95"]
     print(
-        f"task {args.task}: {result['successes']} of {result['num_episodes']} within {args.distance_threshold} m, "
-        f"95 % interval {low:.3f} to {high:.3f}; failures {result['failures']}"
+        f"task {args.task}: {metrics['successes']} of {metrics['num_episodes']} within {test.distance_threshold} m, "
+        f"95 % interval {low:.3f} to {high:.3f}; failures {metrics['failures']}"
     )
 
 

@@ -1,10 +1,13 @@
 """Alternate A -> B -> A -> B ... without reset until the first failure, and keep the rollouts of both tasks.
 
 `--num_envs` chains run side by side, each until its own first failure; 1 is one arm in one environment.
-`--set rollout.num_processes=2` shares them between two processes.
+`--set rollout.num_processes=2` shares them between two processes. With `--set rollout.after_failure=recover` a chain
+goes on from where things lie, up to `--max_cycles` times two attempts, and resets by hand are counted.
 """
 
-from rev2fwd_il.cli import make_parser, run
+from rev2fwd_il.running.command_line import make_parser, run
+
+NO_DATA_ADVICE = "The policy failed immediately: try reducing distance_threshold or check its training"
 
 
 def _parser():
@@ -14,7 +17,8 @@ def _parser():
     parser.add_argument("--out_A", default="data/rollout_A_iter.npz", help="rollouts of Task A")
     parser.add_argument("--out_B", default="data/rollout_B_iter.npz", help="rollouts of Task B")
     parser.add_argument("--out_metrics", help="metrics (.json)")
-    parser.add_argument("--out_film", help="film of the longest chain (.mp4)")
+    parser.add_argument("--out_video", help="video of the longest chain (.mp4)")
+    parser.add_argument("--out_recoveries", help="folder for videos of runs of failures and how they ended")
     parser.add_argument("--max_cycles", type=int, default=50, help="A->B cycles a chain may run")
     parser.add_argument("--horizon", type=int, default=400, help="longest attempt [control steps]")
     parser.add_argument("--height_threshold", type=float, default=0.15, help="lowest z that counts as lifted [m]")
@@ -30,68 +34,82 @@ def _parser():
 
 
 def main(args) -> None:
-    from collections import defaultdict
     from pathlib import Path
 
     from tqdm import tqdm
 
-    from rev2fwd_il.alternating import Chains, film_longest
-    from rev2fwd_il.checkpoint_files import check_checkpoint
-    from rev2fwd_il.config import with_changes
-    from rev2fwd_il.episodes import EpisodeWriter
-    from rev2fwd_il.errors import EmptyRolloutError
-    from rev2fwd_il.json_files import write_json
-    from rev2fwd_il.parallel import Plan, simulations
-    from rev2fwd_il.provenance import made_by
-    from rev2fwd_il.wandb_run import wandb_run
+    from rev2fwd_il import keys
+    from rev2fwd_il.config.reading import explicit, with_changes
+    from rev2fwd_il.data.reading import DatasetWriter
+    from rev2fwd_il.method.alternating import Chains
+    from rev2fwd_il.method.chain_videos import ChainVideos
+    from rev2fwd_il.method.parallel import SimulationSetup, simulations
+    from rev2fwd_il.running.checkpoint_files import check_checkpoint, planning_steps
+    from rev2fwd_il.running.json_files import write_json
+    from rev2fwd_il.running.provenance import made_by
+    from rev2fwd_il.running.wandb_run import wandb_run
+    from rev2fwd_il.sim.cameras import calibration
 
     thresholds = {"height_threshold": args.height_threshold, "distance_threshold": args.distance_threshold}
-    test = {"max_cycles": args.max_cycles, "horizon": args.horizon}
+    test = {"max_cycles": args.max_cycles, "max_episode_steps": args.horizon}
     test = {"rollout": test | {"num_envs": args.num_envs}, "evaluation": test | {"chains": args.num_envs}}
     section = "evaluation" if args.kind == "chains" else "rollout"
     config = with_changes(args.settings, task={**thresholds, "goal_xy": args.goal_xy}, **{section: test[section]})
+    rules = getattr(config, section)
     paths = {"A": args.policy_A, "B": args.policy_B}
     for path in paths.values():
         check_checkpoint(path)
+    steps = explicit(config, "policy.diffusion.num_inference_steps")
+    used = {task: planning_steps(path, steps) for task, path in paths.items()}
     images = config.rollout.images
-    cameras = images or bool(args.out_film) or not args.headless
-    plan = Plan(
-        config, paths, num_envs=args.num_envs, seed=args.seed, num_processes=getattr(config, section).num_processes,
-        cameras=cameras, headless=args.headless,
+    cameras = images or bool(args.out_video or args.out_recoveries) or not args.headless
+    setup = SimulationSetup(
+        config, paths, num_envs=args.num_envs, seed=args.seed, num_processes=rules.num_processes,
+        cameras=cameras, headless=args.headless, num_inference_steps=steps,
     )  # fmt: skip
-    chains = Chains(config, args.num_envs, args.max_cycles, args.seed)
-    metas = {t: made_by(config, task=t, seed=args.seed, kind=args.kind, parents=[*paths.values()]) for t in paths}
+    going_on = {"after_failure": rules.after_failure, "max_retries": rules.max_retries}
+    chains = Chains(config, args.num_envs, args.max_cycles, args.seed, **going_on)
+    made = {"seed": args.seed, "kind": args.kind, "parents": [*paths.values()]}
+    seen = calibration(config) if images else {}
+    metas = {task: made_by(config, task=task, policy=used[task], **made) | seen for task in paths}
+    counted = (
+        ("cycle", args.num_envs * args.max_cycles) if chains.practice is None else ("attempt", chains.max_attempts)
+    )
     with (
-        EpisodeWriter(args.out_A, metas["A"]) as writer_a,
-        EpisodeWriter(args.out_B, metas["B"]) as writer_b,
-        simulations(plan) as cells,
-        tqdm(total=args.num_envs * args.max_cycles, desc="alternate", unit="cycle") as progress,
+        DatasetWriter(args.out_A, metas["A"], allow_empty=True) as writer_a,
+        DatasetWriter(args.out_B, metas["B"], allow_empty=True) as writer_b,
+        simulations(setup) as cells,
+        tqdm(total=counted[1], desc="alternate", unit=counted[0]) as progress,
     ):
-        writers, shots = {"A": writer_a, "B": writer_b}, defaultdict(list)
-        for outcome in cells.attempts(chains, horizon=args.horizon, images=images):
-            chains.count(outcome.env, outcome)
-            writers[outcome.assignment.task].add(outcome.episode)
-            shots[outcome.env].append((outcome.joint_pos, outcome.episode.obj_pose, outcome.episode.target_xy))
-            progress.update(outcome.success and outcome.assignment.task == "B")
-        if args.out_film:
-            film_longest(cells, chains, shots, args.out_film)
+        writers, videos = {"A": writer_a, "B": writer_b}, ChainVideos(chains)
+        for result in cells.attempts(chains, max_episode_steps=args.horizon, images=images):
+            writer = writers[result.spec.task]
+            if chains.recovers(result.env):
+                writer.meta.setdefault(keys.AFTER_FAILURE, []).append(len(writer))
+            chains.count(result.env, result)
+            writer.add(result.episode)
+            videos.add(result)
+            progress.update(chains.practice is not None or (result.success and result.spec.task == "B"))
+        if args.out_video:
+            videos.write_longest(cells, args.out_video)
+        if args.out_recoveries:
+            videos.write_recoveries(cells, Path(args.out_recoveries))
         cells.close()
-        for task, writer in writers.items():
-            if not len(writer):
-                raise EmptyRolloutError(
-                    f"No rollout data collected: task {task} was never attempted", found=chains.metrics()["chains"][:4],
-                    do="policy failed immediately: try reducing distance_threshold or check policy training",
-                )  # fmt: skip
-    metrics = chains.metrics() | vars(args) | {"made_by": metas["A"] | {"task": "A, B"}}
+    metrics = chains.metrics() | vars(args) | {"planning": used, "made_by": metas["A"] | {"task": "A, B"}}
     if args.out_metrics:
         write_json(Path(args.out_metrics), metrics)
     with wandb_run(config, "alternate", Path(args.out_metrics or args.out_A).parent) as run:
         run.summarize(metrics)
     row = metrics["consecutive_success"]
     print(f"consecutive_success: mean {row['mean']:.2f}, median {row['median']}, max {row['max']}")
+    if chains.practice:
+        row = metrics["practice"]
+        print(f"interventions: {row['interventions']} in {row['attempts']} attempts, {row['simulated_hours']:.2f} h")
     for task in paths:
         counts = metrics[task]
         print(f"{task}_success_rate: {counts['successes']} of {counts['attempts']}")
+        if not counts["successes"] + metrics["after_failure"][task]["successes"]:
+            print(f"No rollout data collected for task {task}. {NO_DATA_ADVICE}")
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ Prints what was assumed or could not be held. What comes back is bit for bit wha
 import argparse
 from pathlib import Path
 
-from rev2fwd_il import cli
+from rev2fwd_il.running import command_line
 
 
 def parser() -> argparse.ArgumentParser:
-    out = cli.make_parser(__doc__.splitlines()[0])
+    out = command_line.make_parser(__doc__.splitlines()[0])
     out.add_argument("--input", type=Path, required=True, help="NPZ, HDF5 or LeRobot folder")
     out.add_argument("--out", type=Path, required=True, help="file or folder to write")
     out.add_argument("--format", choices=("npz", "lerobot", "isaaclab", "robomimic"), required=True, help="of --out")
@@ -23,12 +23,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    from rev2fwd_il.exchange.conversion import convert
+    from rev2fwd_il.exchange.conversion import convert_dataset
 
-    for note in convert(args.input, args.out, args.format, task=args.task, video=args.video):
+    for note in convert_dataset(args.input, args.out, args.format, task=args.task, video=args.video):
         print(f"note: {note}")
     print(f"{args.out}: {args.format} dataset of {args.input}")
 
 
 if __name__ == "__main__":
-    cli.run(main, parser())
+    command_line.run(main, parser())

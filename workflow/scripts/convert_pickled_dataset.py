@@ -10,11 +10,11 @@ python workflow/scripts/convert_pickled_dataset.py --input old/B.npz --out data/
 import argparse
 from pathlib import Path
 
-from rev2fwd_il import cli
+from rev2fwd_il.running import command_line
 
 
 def parser() -> argparse.ArgumentParser:
-    out = cli.make_parser(__doc__)
+    out = command_line.make_parser(__doc__)
     out.add_argument("--input", type=Path, required=True, help="NPZ with pickled `episodes`")
     out.add_argument("--out", type=Path, required=True, help="NPZ to write")
     out.add_argument("--task", choices=("A", "B"), required=True, help="task of the episodes")
@@ -34,4 +34,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, parser())
+    command_line.run(main, parser())

@@ -6,7 +6,7 @@
 import argparse
 from pathlib import Path
 
-from rev2fwd_il.doctor import examine
+from rev2fwd_il.running.doctor import examine
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import argparse
 import sys
 
 from rev2fwd_il.errors import Rev2FwdError
-from rev2fwd_il.job import run_job
+from rev2fwd_il.running.job import run_job
 
 
 def main() -> int:

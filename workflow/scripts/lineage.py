@@ -11,9 +11,9 @@ import json
 import sys
 from pathlib import Path
 
-from rev2fwd_il.config import load_configs
+from rev2fwd_il.config.reading import load_configs
 from rev2fwd_il.errors import Rev2FwdError
-from rev2fwd_il.lineage import draw, read_record, read_tree, stale
+from rev2fwd_il.running.lineage import draw, read_record, read_tree, stale
 
 
 def main() -> int:

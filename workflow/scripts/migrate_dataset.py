@@ -6,11 +6,11 @@ python workflow/scripts/migrate_dataset.py --input old/B.npz --out data/B_circle
 import argparse
 from pathlib import Path
 
-from rev2fwd_il import cli
+from rev2fwd_il.running import command_line
 
 
 def parser() -> argparse.ArgumentParser:
-    out = cli.make_parser(__doc__.splitlines()[0])
+    out = command_line.make_parser(__doc__.splitlines()[0])
     out.add_argument("--input", type=Path, required=True, help="NPZ of an older version")
     out.add_argument("--out", type=Path, required=True, help="NPZ to write")
     out.add_argument("--task", choices=("A", "B"), help="task of an --input that does not say it")
@@ -18,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    from rev2fwd_il.migration import migrate
+    from rev2fwd_il.exchange.migration import migrate
 
     for assumption in migrate(args.input, args.out, args.task):
         print(f"assumed: {assumption}")
@@ -26,4 +26,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, parser())
+    command_line.run(main, parser())

@@ -53,4 +53,4 @@ exec "$snakemake" "$@" --config \
     iterations="$MAX_ITERATIONS" \
     task="{height_threshold: $HEIGHT_THRESHOLD, distance_threshold: $DISTANCE_THRESHOLD}" \
     train="{finetune_steps: $STEPS_PER_ITER, batch_size: $BATCH_SIZE}" \
-    rollout="{max_cycles: $MAX_CYCLES, horizon: $HORIZON}"
+    rollout="{max_cycles: $MAX_CYCLES, max_episode_steps: $HORIZON}"

@@ -1,26 +1,28 @@
 """Check datasets, each and against one another. Exit status 1 when a check finds an error, 0 otherwise.
 
 python workflow/scripts/validate_data.py data/B_circle.npz data/A_circle.npz --evaluation_episodes 200 --json
+python workflow/scripts/validate_data.py data/merged_by_lerobot --rewrite_stats
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from rev2fwd_il import cli
+from rev2fwd_il.running import command_line
 
 
 def parser() -> argparse.ArgumentParser:
-    out = cli.make_parser(__doc__.splitlines()[0])
-    out.add_argument("datasets", type=Path, nargs="+", help="NPZ files")
+    out = command_line.make_parser(__doc__.splitlines()[0])
+    out.add_argument("datasets", type=Path, nargs="+", help="NPZ files, folders of LeRobot datasets")
     out.add_argument("--evaluation_episodes", type=int, default=0, help="check against that many evaluation starts")
+    out.add_argument("--rewrite_stats", action="store_true", help="first put right the statistics of LeRobot datasets")
     out.add_argument("--json", action="store_true", help="print findings as JSON")
     return out
 
 
 def main(args: argparse.Namespace) -> None:
+    from rev2fwd_il.data.checks.findings import ERROR
     from rev2fwd_il.errors import DataError
-    from rev2fwd_il.findings import ERROR
 
     findings = check(args)
     errors = [finding for finding in findings if finding.severity == ERROR]
@@ -37,15 +39,19 @@ def main(args: argparse.Namespace) -> None:
 
 def check(args: argparse.Namespace) -> list:
     """All findings; a file that breaks the contract is one of them."""
-    from rev2fwd_il.cross_checks import check_evaluation_starts, check_shared_episodes
-    from rev2fwd_il.episodes import EpisodeDataset
+    from rev2fwd_il.data.checks.across import check_evaluation_starts, check_shared_episodes
+    from rev2fwd_il.data.checks.findings import ERROR, Finding
+    from rev2fwd_il.data.checks.validation import validate
+    from rev2fwd_il.data.reading import EpisodeDataset
     from rev2fwd_il.errors import DataError
-    from rev2fwd_il.findings import ERROR, Finding
-    from rev2fwd_il.validation import validate
+    from rev2fwd_il.exchange.lerobot_checks import check_lerobot_dataset
 
     opened, findings = [], []
     for path in args.datasets:
         try:
+            if path.is_dir():
+                findings += check_lerobot_dataset(path, rewrite_stats=args.rewrite_stats)
+                continue
             opened.append(EpisodeDataset(path))
         except DataError as error:
             findings.append(Finding(ERROR, "contract", str(error), file=str(path)))
@@ -65,18 +71,18 @@ def evaluation_rows(args: argparse.Namespace) -> dict:
     import numpy as np
 
     from rev2fwd_il import keys
-    from rev2fwd_il.config import config_from_overrides
-    from rev2fwd_il.cross_checks import start_rows
-    from rev2fwd_il.evaluation import evaluation_starts
+    from rev2fwd_il.config.reading import config_from_overrides
+    from rev2fwd_il.data.checks.across import start_rows
+    from rev2fwd_il.method.evaluation import evaluation_starts
 
     task_config = config_from_overrides(args.settings).task
     rows = {}
     for task in keys.TASKS:
         starts = evaluation_starts(task_config, task, args.seed, args.evaluation_episodes)
-        columns = (np.stack([getattr(s, name) for s in starts]) for name in ("obj_pose", "target_xy", "ee_pose"))
+        columns = (np.stack([getattr(s, name) for s in starts]) for name in ("obj_pose", "target_pose", "ee_pose"))
         rows[task] = start_rows(*columns)
     return rows
 
 
 if __name__ == "__main__":
-    cli.run(main, parser())
+    command_line.run(main, parser())

@@ -1,17 +1,16 @@
-"""From any format here to any other: `convert(source, out)` -> notes on what was assumed or left out."""
+"""From any format here to any other: `convert_dataset(source, out, to)` -> notes on what was assumed or left out."""
 
-import os
-import tempfile
 from pathlib import Path
 
-from rev2fwd_il.contract import EPISODE_FIELDS, FRAME_FIELDS, IMAGE_FIELDS
-from rev2fwd_il.episodes import EpisodeDataset, EpisodeWriter
+from rev2fwd_il.data.npz import refuse_existing
+from rev2fwd_il.data.reading import DatasetWriter, EpisodeDataset
+from rev2fwd_il.data.schema import EPISODE_FIELDS, FRAME_FIELDS, OPTIONAL_FIELDS
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.exchange import isaaclab, lerobot, robomimic
 from rev2fwd_il.exchange.demo_file import DemoFile
 from rev2fwd_il.exchange.imported import Imported
 from rev2fwd_il.keys import EPISODE_ENDS, META
-from rev2fwd_il.npz import refuse_existing
+from rev2fwd_il.running.files import put_in_place, remove, temporary_beside
 
 NPZ, LEROBOT, ISAACLAB, ROBOMIMIC = FORMATS = ("npz", "lerobot", "isaaclab", "robomimic")
 MODULES = {LEROBOT: lerobot, ISAACLAB: isaaclab, ROBOMIMIC: robomimic}
@@ -30,7 +29,9 @@ def format_of(path: str | Path) -> str:
         return ROBOMIMIC if file.attribute("", "format_version") is None else ISAACLAB
 
 
-def convert(source: str | Path, out: str | Path, to: str, *, task: str | None = None, video: bool = False) -> list[str]:
+def convert_dataset(
+    source: str | Path, out: str | Path, to: str, *, task: str | None = None, video: bool = False
+) -> list[str]:
     """Write `source` to the new `out` in the format `to`, one of FORMATS; `task` where the source does not say it.
 
     Raises DataError when `source` is damaged or not what was exported, or `out` exists; then nothing is written.
@@ -44,13 +45,16 @@ def convert(source: str | Path, out: str | Path, to: str, *, task: str | None = 
     imported = MODULES[found].read(source, task)
     if to == NPZ:
         return write_imported(imported, out)
-    with tempfile.TemporaryDirectory(prefix=".exchange_", dir=out.parent) as folder:
-        between = Path(folder) / "between.npz"
+    folder = temporary_beside(out.with_name(out.name + "_as_npz"))
+    try:
+        between = folder / "between.npz"
         return write_imported(imported, between) + _export(EpisodeDataset(between), out, to, video)
+    finally:
+        remove(folder)
 
 
 def _export(dataset: EpisodeDataset, out: Path, to: str, video: bool) -> list[str]:
-    known = {*FRAME_FIELDS, *IMAGE_FIELDS, *EPISODE_FIELDS, EPISODE_ENDS, META}
+    known = {*FRAME_FIELDS, *OPTIONAL_FIELDS, *EPISODE_FIELDS, EPISODE_ENDS, META}
     notes = [f"field `{name}` is not in the data contract: left out" for name in sorted(set(dataset.arrays) - known)]
     options = {"video": video} if to == LEROBOT else {}
     return notes + MODULES[to].write(dataset, out, **options)
@@ -59,18 +63,18 @@ def _export(dataset: EpisodeDataset, out: Path, to: str, video: bool) -> list[st
 def write_imported(imported: Imported, out: Path) -> list[str]:
     """Write what was imported as an NPZ that keeps the contract, or not at all."""
     refuse_existing(out)
-    temporary = out.with_name(f".{out.stem}.{os.getpid()}.npz")
-    writer = EpisodeWriter(temporary, imported.meta)
+    folder = temporary_beside(out)
+    temporary = folder / out.name
     try:
+        writer = DatasetWriter(temporary, imported.meta)
         with writer:
             for episode in imported:
                 writer.add(episode)
         EpisodeDataset(temporary)
-        os.replace(temporary, out)
+        put_in_place(temporary, out)
     except DataError as error:
         message = str(error).replace(str(temporary), str(imported.path))
         raise DataError(message) from None
     finally:
-        temporary.unlink(missing_ok=True)
-        writer.part.unlink(missing_ok=True)
+        remove(folder)
     return imported.notes

@@ -7,16 +7,16 @@ Files are written in HDF5's newest format, in chunks with checksums. Reading fol
 external storage and allocates nothing that the file could not hold.
 """
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from rev2fwd_il.data.npz import refuse_existing
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.exchange.hdf5_probe import probe
-from rev2fwd_il.npz import refuse_existing
+from rev2fwd_il.running.files import put_in_place, temporary_beside
 
 DATA = "data"
 GZIP_LEVEL, GZIP_RATIO = 2, 1100  # deflate cannot pack tighter than 1032 : 1
@@ -32,7 +32,7 @@ def write_demos(
     `masks` is filled while demos are written: name -> demo names, as robomimic's filter keys.
     """
     refuse_existing(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with h5py.File(temporary, "w", libver="latest") as file:
@@ -47,9 +47,9 @@ def write_demos(
             group.attrs.update({"total": total} | final())
             for name, members in (masks or {}).items():
                 file[f"mask/{name}"] = np.array(members, dtype="S")
-        os.replace(temporary, path)
+        put_in_place(temporary, path)
     except OSError as error:
-        raise DataError(f"{path}: could not be written", found=error, do="free space or mend permissions") from None
+        raise DataError(f"{path}: could not be written", found=error, do="free space or fix permissions") from None
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -1,7 +1,7 @@
 """A first reading of an HDF5 file in a process of its own, of bounded computing time.
 
 A damaged file can send the HDF5 library round in circles, where nothing can stop it but the end of its process (the
-fuzz run found such files, tests/data/endless.hdf5 is one). So another process walks through the whole file first;
+fuzz run found such files, tests/files/endless.hdf5 is one). So another process walks through the whole file first;
 whether it comes to an end is the answer. What it finds wrong in an orderly way is left to the reader, which names the
 place.
 """

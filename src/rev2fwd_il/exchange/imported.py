@@ -8,17 +8,23 @@ from pathlib import Path
 
 import numpy as np
 
-from rev2fwd_il.contract import FRAME_FIELDS, IMAGE_FIELDS, Episode
+from rev2fwd_il import keys
+from rev2fwd_il.data.schema import FRAME_FIELDS, IMAGE_FIELDS, OBJECT_FIELDS, Episode
 from rev2fwd_il.errors import DataError
 
 DIGEST, META = "rev2fwd_sha256", "rev2fwd_meta"
 
 
 class ContentDigest:
-    """SHA-256 of a meta and of the episodes added to it; `images=False` where the target cannot hold them exactly."""
+    """SHA-256 of a meta and of the episodes added to it; `images=False` where the target cannot hold them exactly.
+
+    The meta of a file that was exported under schema version 1 stands for the fields of that version.
+    """
 
     def __init__(self, meta: dict, *, images: bool = True):
-        self._names = [*FRAME_FIELDS, *(IMAGE_FIELDS if images else ()), "target_xy"]
+        self._names = [*FRAME_FIELDS, *(IMAGE_FIELDS if images else ()), keys.TARGET_XY]
+        if meta.get("schema_version") != 1:
+            self._names += [*OBJECT_FIELDS, keys.TARGET_POSE]
         self._hash = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
 
     def add(self, episode: Episode) -> None:
@@ -57,6 +63,6 @@ class Imported:
             )  # fmt: skip
 
 
-def task_of(meta: dict, task: str | None) -> dict:
+def with_task(meta: dict, task: str | None) -> dict:
     """`meta` with the task given by hand, if any."""
     return meta if task is None else meta | {"task": task}

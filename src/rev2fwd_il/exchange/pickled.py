@@ -11,13 +11,14 @@ import pickle
 import re
 import zipfile
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
+from rev2fwd_il.data.npz import UNREADABLE, check_unpacked_size
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.exchange.imported import Imported
 from rev2fwd_il.exchange.plain import Completion
-from rev2fwd_il.npz import UNREADABLE
 
 MEMBER = "episodes.npy"
 NUMBER = re.compile(r"[fiu][1248]|b1")
@@ -91,13 +92,10 @@ def read(path: str | Path, task: str, *, trusted: bool, relabel: bool = False) -
 
 def _load(path: Path) -> list[dict]:
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(MEMBER) as member:
-            version = np.lib.format.read_magic(member)
-            header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            _, _, dtype = header(member)
-            if not dtype.hasobject:
-                raise ValueError(f"`{MEMBER}` is not pickled: it holds {dtype}")
-            loaded = _Unpickler(member).load()
+        with zipfile.ZipFile(path) as archive:
+            check_unpacked_size(path, archive)
+            with archive.open(MEMBER) as member:
+                loaded = _load_member(member)
         if not isinstance(loaded, _Array) or not isinstance(loaded.value, list) or not loaded.value:
             raise ValueError("not an array of episodes")
         return [_fields(episode) for episode in loaded.value]
@@ -106,6 +104,15 @@ def _load(path: Path) -> list[dict]:
             f"{path}: not a pickled dataset of this method", expected=f"`{MEMBER}`, an array of dictionaries",
             found=error,
         ) from None  # fmt: skip
+
+
+def _load_member(member: IO[bytes]) -> object:
+    version = np.lib.format.read_magic(member)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    _, _, dtype = header(member)
+    if not dtype.hasobject:
+        raise ValueError(f"`{MEMBER}` is not pickled: it holds {dtype}")
+    return _Unpickler(member).load()
 
 
 def _fields(episode: object) -> dict:

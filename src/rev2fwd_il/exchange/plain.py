@@ -7,11 +7,11 @@ file has it and assumed where not. Nothing is assumed silently: `assumed` collec
 import numpy as np
 
 from rev2fwd_il import keys
-from rev2fwd_il.contract import IMAGE_FIELDS, Episode
+from rev2fwd_il.data.schema import IMAGE_FIELDS, Episode
 from rev2fwd_il.errors import DataError
-from rev2fwd_il.reversal import canonical
+from rev2fwd_il.method.reversal import canonical
 
-OPEN_WIDTH_M, HOLDING_WIDTH_M = 0.08, 0.04  # the Panda's opening, and that around the 4 cm cube
+OPEN_WIDTH_M, HOLDING_WIDTH_M = 0.08, 0.04  # the Panda's opening, and that around an object of 4 cm
 TARGET_FIELDS = {keys.TASK_A: "goal_pose", keys.TASK_B: "place_pose"}  # names in older files of this method
 
 
@@ -63,11 +63,11 @@ class Completion:
         return np.where(values > 0, keys.GRIPPER_OPEN, keys.GRIPPER_CLOSE)
 
     def _tool_up(self, pose: np.ndarray) -> np.ndarray:
-        """Older files let the tool frame point down with the gripper; here it points up (tasks.py)."""
+        """Older files let the tool frame point down with the gripper; here it points up (docs/decisions.md)."""
         x, y = pose[:, 4], pose[:, 5]
         if np.median(1 - 2 * (x**2 + y**2)) > 0:
             return pose
-        self._note("the hand's frame pointed down: turned by half a turn about its x")
+        self._note("the end-effector frame pointed down: turned by half a turn about its x")
         qw, qx, qy, qz = pose[:, 3:].T
         return canonical(np.concatenate([pose[:, :3], np.stack([qx, -qw, -qz, qy], axis=1)], axis=1))
 

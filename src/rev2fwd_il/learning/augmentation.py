@@ -11,37 +11,37 @@ wait with the hands that have not.
 import torch
 from torch import Tensor
 
-from rev2fwd_il import features, keys
-from rev2fwd_il.tasks import turned
+from rev2fwd_il import keys
+from rev2fwd_il.tasks.geometry import about_vertical, right_products
+from rev2fwd_il.tasks.task import Task
 
-HOLDING_WIDTH_M, HOLDING_DISTANCE_M = 0.06, 0.035
 SIDEWAYS = torch.tensor([1.0, 1.0, 0.0])
 LOW_M = 0.04  # above it, offsets shrink in inverse proportion to the hand's height
 
 
-def shift_hands(windows: dict[str, Tensor], sigma_m: float, sigma_rad: float = 0.0) -> dict[str, Tensor]:
-    """Windows with each hand moved by a normal offset, the same in its whole history.
+def shift_end_effectors(
+    windows: dict[str, Tensor], task: Task, sigma_m: float, sigma_rad: float = 0.0
+) -> dict[str, Tensor]:
+    """Windows with each end effector moved by a normal offset, the same in its whole history.
 
-    `sigma_m` in x and y close to the table, `sigma_rad` about the vertical through the hand. `windows`:
-    observation.state (B, n_obs_steps, 8), observation.environment_state (B, n_obs_steps, 28). Uses torch's global
+    `sigma_m` in x and y close to the table, `sigma_rad` about the vertical through the end effector. `windows`:
+    observation.state (B, n_obs_steps, 8), observation.environment_state (B, n_obs_steps, D). Uses torch's global
     generator.
     """
     state, around = windows[keys.OBS_STATE], windows.get(keys.OBS_ENVIRONMENT_STATE)
     near = LOW_M / state[:, -1, 2].clamp_min(LOW_M)
     offset = sigma_m * near[:, None, None] * torch.randn(len(state), 1, 3) * SIDEWAYS
-    turns = turned((sigma_rad * near * torch.randn(len(state))).numpy())
-    turn = torch.from_numpy(features.right_products(turns)).float()  # (B, 4, 4), of hands that point down
+    turns = about_vertical((sigma_rad * near * torch.randn(len(state))).numpy())
+    turn = torch.from_numpy(right_products(turns)).float()  # (B, 4, 4), of grippers that point down
     shifted = state.clone()
     shifted[..., :3] += offset
     shifted[..., 3:7] = shifted[..., 3:7] @ turn
     out = windows | {keys.OBS_STATE: shifted}
     if around is not None:
-        obj = around[..., features.OBJECT].clone()
+        obj, target = (torch.from_numpy(pose) for pose in task.parse_environment_state(around.numpy()))
         distance = (obj[..., :3] - state[..., :3]).norm(dim=-1, keepdim=True)
-        held = (distance < HOLDING_DISTANCE_M) & (state[..., 7:8] < HOLDING_WIDTH_M)
-        obj[..., :3] += offset * held
-        obj[..., 3:] = torch.where(held, obj[..., 3:] @ turn, obj[..., 3:])
-        target = around[..., features.TARGET]
-        again = features.environment_state(shifted[..., :7].numpy(), obj.numpy(), state[..., 7].numpy(), target.numpy())
+        held = task.holds(distance, state[..., 7:8])
+        obj = torch.cat([obj[..., :3] + offset * held, torch.where(held, obj[..., 3:] @ turn, obj[..., 3:])], -1)
+        again = task.environment_state(shifted[..., :7].numpy(), obj.numpy(), state[..., 7].numpy(), target.numpy())
         out[keys.OBS_ENVIRONMENT_STATE] = torch.from_numpy(again)
     return out

@@ -1,4 +1,4 @@
-"""A checkpoint as something that plans: histories of observations in, commanded poses out.
+"""Wrap a checkpoint for batched planning: observation history (M, n_obs_steps, ...) to actions (M, n_action_steps, 8).
 
     policy = load_policy("runs/diffusion_A_circle/iter0/checkpoints/checkpoints/last/pretrained_model")
     actions = policy.plan({"observation.state": state, "observation.environment_state": env}, generator)
@@ -7,8 +7,8 @@
                      images (M, n_obs_steps, H, W, 3) uint8, oldest frame first
     actions          (M, n_action_steps, 8): poses to command now and in the next control steps
 
-The policy predicts `horizon` steps from the oldest observed frame on; what is executed starts at the newest one, at
-index n_obs_steps - 1.
+The policy predicts `prediction_horizon` steps from the oldest observed frame on; what is executed starts at the newest
+one, at index n_obs_steps - 1.
 """
 
 from pathlib import Path
@@ -18,7 +18,8 @@ from torch import Tensor
 
 from rev2fwd_il import keys
 from rev2fwd_il.errors import CheckpointError
-from rev2fwd_il.learning.policy import PolicyBundle, load_bundle, preprocess
+from rev2fwd_il.learning.policy import PolicyBundle, load_bundle, policy_input
+from rev2fwd_il.learning.policy_class import DiffusionPolicy
 
 QUATERNION, GRIPPER = slice(3, 7), 7
 
@@ -45,17 +46,21 @@ class ChunkPolicy:
         """
         self._check(history)
         batch = {key: torch.as_tensor(history[key]).to(self._device) for key in self.observation_keys}
-        batch = preprocess(self._bundle.preprocessor, batch)
+        chunk = self._predict(policy_input(self._bundle, batch), generator)
+        return _to_command(self._bundle.postprocessor(chunk[:, : self.n_action_steps]))
+
+    def _predict(self, batch: dict[str, Tensor], generator: torch.Generator | None) -> Tensor:
+        """Actions from the newest frame on; what is random comes from `generator`, on the CPU."""
         config, policy = self._bundle.config, self._bundle.policy
-        shape = (len(batch[keys.OBS_STATE]), config.horizon, config.action_feature.shape[0])
-        noise = torch.randn(shape, generator=generator)  # drawn on the CPU: the same plan on every device
-        with torch.random.fork_rng(enabled=config.noise_scheduler_type == "DDPM"):
-            if config.noise_scheduler_type == "DDPM":  # adds noise at each step, from the global generator
+        noise = ()
+        if isinstance(policy, DiffusionPolicy):
+            shape = (len(batch[keys.OBS_STATE]), config.horizon, config.action_feature.shape[0])
+            noise = (torch.randn(shape, generator=generator).to(self._device),)  # the same plan on every device
+        draws = not noise or config.noise_scheduler_type == "DDPM"  # from the global generator
+        with torch.random.fork_rng(enabled=draws):
+            if draws:
                 torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-            chunk = policy.predict_action_chunk(
-                {key: batch[key] for key in self.observation_keys}, noise.to(self._device)
-            )
-        return _to_command(self._bundle.postprocessor(chunk))
+            return policy.predict_action_chunk(batch, *noise)
 
     def _check(self, history: dict[str, Tensor]) -> None:
         for key in self.observation_keys:
@@ -81,12 +86,15 @@ def _to_command(actions: Tensor) -> Tensor:
 def load_policy(
     path: str | Path, device: str = "cpu", num_inference_steps: int | None = None, n_action_steps: int | None = None
 ) -> ChunkPolicy:
-    """Load a checkpoint to plan with; the two numbers override its own. Raises CheckpointError."""
+    """Load a checkpoint to plan with; the two numbers override its own. Raises CheckpointError.
+
+    Only a diffusion policy has `num_inference_steps`: for others it is ignored.
+    """
     bundle = load_bundle(path, device)
-    if num_inference_steps is not None:
+    if num_inference_steps is not None and isinstance(bundle.policy, DiffusionPolicy):
         bundle.policy.diffusion.num_inference_steps = num_inference_steps
     if n_action_steps is not None:
-        longest = bundle.config.horizon - bundle.config.n_obs_steps + 1
+        longest = bundle.prediction_horizon - bundle.config.n_obs_steps + 1
         if not 1 <= n_action_steps <= longest:
             raise CheckpointError(
                 f"{path}: cannot execute n_action_steps={n_action_steps}",

@@ -16,22 +16,25 @@ from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-LATE_PACKAGES = ("lerobot.configs", "lerobot.policies", "torchvision")
+from rev2fwd_il.running.patches import LEAN_IMPORT as PATCH
+
+LAZY_PACKAGES = ("lerobot.configs", "lerobot.policies", "torchvision")
 OPTIONAL_MODULES = ("torch._dynamo", "transformers")
+LEFT_OUT = ("torch._dynamo", "transformers", "lerobot.datasets", "torchvision.models")
 
 
-class _LatePackage(ModuleType):
-    """A package whose own code waits until it is missed. A name that it imports from a submodule comes without it."""
+class _LazyPackage(ModuleType):
+    """A package whose own code runs when a name is missed. A name that it imports from a submodule comes without it."""
 
     def __getattr__(self, name: str):
-        if module := self.__dict__.setdefault("_origins", _origins(self.__spec__)).get(name):
+        if module := self.__dict__.setdefault("_import_sources", _import_sources(self.__spec__)).get(name):
             return getattr(importlib.import_module(module), name)
         self.__class__ = ModuleType
         self.__spec__.loader.exec_module(self)
         return getattr(self, name)
 
 
-def _origins(spec: ModuleSpec) -> dict[str, str]:
+def _import_sources(spec: ModuleSpec) -> dict[str, str]:
     """From which submodules a package imports its names."""
     code = ast.parse(spec.loader.get_source(spec.name)).body
     imports = [line for line in code if isinstance(line, ast.ImportFrom) and line.level == 1 and line.module]
@@ -39,7 +42,7 @@ def _origins(spec: ModuleSpec) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _instead(modules: dict[str, ModuleType | None]) -> Iterator[None]:
+def _stub_modules(modules: dict[str, ModuleType | None]) -> Iterator[None]:
     """Who imports these modules, and is the first to, finds others; or, for None, that they are not installed."""
     replaced = {name: module for name, module in modules.items() if name not in sys.modules}
     sys.modules.update(replaced)
@@ -62,15 +65,43 @@ def _without_distribution_names() -> Iterator[None]:
 
 
 def import_diffusion_policy() -> None:
-    """Put LeRobot's diffusion policy and its processors into `sys.modules`, for import statements to find there."""
-    for name in LATE_PACKAGES:
+    """Put LeRobot's diffusion policy and its processors into `sys.modules`, for import statements to find there.
+
+    Warns once and imports all of LeRobot where it, or diffusers, is another version or cannot be imported in part.
+    """
+    if PATCH.fits():
+        known = set(sys.modules)
+        try:
+            _import_in_part()
+        except Exception as error:  # whatever another version's code raises
+            _forget(set(sys.modules) - known)
+            PATCH.fall_back(f"LeRobot cannot be imported in part: {type(error).__name__}: {error}")
+        else:
+            if loaded := sorted(set(LEFT_OUT) & (set(sys.modules) - known)):
+                PATCH.fall_back(f"the import brought {', '.join(loaded)} all the same")
+    importlib.import_module("lerobot.policies.diffusion.modeling_diffusion")
+    importlib.import_module("lerobot.processor")
+
+
+def _import_in_part() -> None:
+    for name in LAZY_PACKAGES:
         if name not in sys.modules:
             package = importlib.util.module_from_spec(importlib.util.find_spec(name))
-            package.__class__ = _LatePackage
+            package.__class__ = _LazyPackage
             sys.modules[name] = package
     # The policy's base class names the trainer's configuration in annotations only, and gets the name alone.
     annotation = ModuleType("lerobot.configs.train")
     annotation.TrainPipelineConfig = "TrainPipelineConfig"
-    with _instead({annotation.__name__: annotation} | dict.fromkeys(OPTIONAL_MODULES)), _without_distribution_names():
+    with (
+        _stub_modules({annotation.__name__: annotation} | dict.fromkeys(OPTIONAL_MODULES)),
+        _without_distribution_names(),
+    ):
         import lerobot.policies.diffusion.modeling_diffusion
         import lerobot.processor  # noqa: F401
+
+
+def _forget(modules: set[str]) -> None:
+    """Have these modules imported anew, but for compiled libraries, which can be loaded once."""
+    for name in modules:
+        if name.split(".")[0] in ("lerobot", "diffusers") or isinstance(sys.modules[name], _LazyPackage):
+            del sys.modules[name]

@@ -1,10 +1,10 @@
 """Normalisation statistics: computed once, at iteration 0, and kept in the checkpoint ever after.
 
-States and actions are mapped to [-1, 1] by their minimum and maximum (LeRobot's MIN_MAX). Two corrections are made to
+States and actions are mapped to [-1, 1] by their minimum and maximum (LeRobot's MIN_MAX). Three corrections are made to
 the minimum and maximum themselves, so that LeRobot's own processor steps apply and undo them:
 
 1. A dimension that hardly varies (a fixed target, a hand that never tilts) gets a least range around its middle;
-   otherwise a millimetre of noise would fill the whole of [-1, 1], and a cube that tips would be far outside of it.
+   otherwise a millimetre of noise would fill the whole of [-1, 1], and an object that tips would be far outside of it.
 2. Relative actions are measured over all steps of all windows, not over frames.
 3. Actions are measured in units that weigh errors as a grasp does: the loss is their mean square, and were positions
    divided by their whole range, the gripper would count for nearly everything and 5 mm for nothing.
@@ -17,18 +17,14 @@ import torch
 from lerobot.processor.relative_action_processor import to_relative_actions
 from torch import Tensor
 
-from rev2fwd_il import features, keys
+from rev2fwd_il import keys
 from rev2fwd_il.learning.windows import ACTION_IS_PAD, FrameStore, cut_windows
+from rev2fwd_il.tasks import observation
 
 MIN_HALF_RANGE, MIN_HALF_RANGE_QUATERNION = 0.02, 0.25  # [m], unitless
 RELATIVE_NAMES = ("x", "y", "z")
-ABSOLUTE_NAMES = [name for name in features.ACTION_NAMES if name not in RELATIVE_NAMES]
-RELATIVE_MASK = [name in RELATIVE_NAMES for name in features.ACTION_NAMES]
-NAMES = {
-    keys.OBS_STATE: features.STATE_NAMES,
-    keys.OBS_ENVIRONMENT_STATE: features.ENVIRONMENT_STATE_NAMES,
-    keys.ACTION: features.ACTION_NAMES,
-}
+ABSOLUTE_NAMES = [name for name in observation.ACTION_NAMES if name not in RELATIVE_NAMES]
+RELATIVE_MASK = [name in RELATIVE_NAMES for name in observation.ACTION_NAMES]
 QUATERNION = re.compile(r"(^|_)q[wxyz]$")
 ACTION_UNIT = {"x": 0.08, "y": 0.08, "z": 0.08, "gripper": 2.0}  # [m], unitless
 BATCH = 4096
@@ -39,9 +35,9 @@ def make_stats(store: FrameStore, observations: list[str], n_obs_steps: int, hor
     stats = {}
     for key in observations:
         values = store.frames[key]
-        stats[key] = _image_stats(values) if values.ndim == 4 else _vector_stats(values, NAMES[key])
+        stats[key] = _image_stats(values) if values.ndim == 4 else _vector_stats(values, store.names[key])
     actions = _relative_actions(store, n_obs_steps, horizon) if relative else store.frames[keys.ACTION]
-    stats[keys.ACTION] = _scaled(_vector_stats(actions, NAMES[keys.ACTION]))
+    stats[keys.ACTION] = _scaled(_vector_stats(actions, observation.ACTION_NAMES))
     return stats
 
 
@@ -58,10 +54,16 @@ def _vector_stats(values: Tensor, names: list[str]) -> dict[str, np.ndarray]:
     }
 
 
+def standardize(store: FrameStore, key: str) -> Tensor:
+    """(N, D): a vector feature of all frames with mean 0 and deviation 1; of what hardly varies, less."""
+    stats = _vector_stats(store.frames[key], store.names[key])
+    return (store.frames[key] - torch.from_numpy(stats["mean"])) / torch.from_numpy(stats["std"])
+
+
 def _scaled(stats: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Action statistics whose unit is `ACTION_UNIT`, around the same middle."""
     middle = (stats["max"] + stats["min"]) / 2
-    unit = np.array([ACTION_UNIT.get(name, MIN_HALF_RANGE_QUATERNION) for name in features.ACTION_NAMES], np.float32)
+    unit = np.array([ACTION_UNIT.get(name, MIN_HALF_RANGE_QUATERNION) for name in observation.ACTION_NAMES], np.float32)
     return stats | {"min": middle - unit, "max": middle + unit}
 
 

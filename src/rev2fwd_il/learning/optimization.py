@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from rev2fwd_il.config import TrainConfig
+from rev2fwd_il.config.sections import TrainConfig
 
 BETAS = (0.95, 0.999)  # of Diffusion Policy (Chi et al. 2023) and LeRobot's DiffusionConfig
 MAX_GRADIENT_NORM = 10.0

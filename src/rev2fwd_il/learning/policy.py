@@ -1,20 +1,20 @@
-"""LeRobot's diffusion policy and its processors, built from our configuration or loaded from a checkpoint.
+"""A LeRobot policy and its processors, built from our configuration or loaded from a checkpoint.
 
-Positions are predicted relative to the hand at the newest observation with LeRobot's own pair of steps
-(`relative_actions_processor`, `absolute_actions_processor`), so LeRobot alone can load a checkpoint. Those steps know
-no history: they expect a state (B, 8), where a diffusion policy's batch holds (B, n_obs_steps, 8). `preprocess`
-therefore hands that one step the newest state, and runs all others on the whole batch.
+Positions are predicted relative to the end effector at the newest observation. A policy of a type `rev2fwd_<type>`
+(relative/) does so within itself: it takes and gives absolute actions, and its processors change nothing but the
+device. Checkpoints of before, whose processors did it, are loaded as such policies (former_checkpoints.py).
+
+Batches hold a history, (B, n_obs_steps, ...). Policies without one (act) are given the newest frame alone.
 """
 
 import contextlib
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from lerobot.configs import FeatureType, NormalizationMode, PolicyFeature
-from lerobot.lerobot_types import TransitionKey
-from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig
-from lerobot.policies.diffusion.modeling_diffusion import DiffusionPolicy
+from lerobot.configs import FeatureType, NormalizationMode, PolicyFeature, PreTrainedConfig
+from lerobot.policies.pretrained import PreTrainedPolicy
 from lerobot.processor import PolicyProcessorPipeline
 from lerobot.processor.converters import (
     batch_to_transition,
@@ -22,17 +22,19 @@ from lerobot.processor.converters import (
     transition_to_batch,
     transition_to_policy_action,
 )
-from lerobot.processor.factory import make_default_policy_processor_steps, make_policy_processor_pipelines
-from lerobot.processor.relative_action_processor import AbsoluteActionsProcessorStep, RelativeActionsProcessorStep
 from lerobot.utils.constants import POLICY_POSTPROCESSOR_DEFAULT_NAME, POLICY_PREPROCESSOR_DEFAULT_NAME
 from torch import Tensor
 
-from rev2fwd_il import features, keys
-from rev2fwd_il.checkpoint_files import check_checkpoint
-from rev2fwd_il.config import PolicyConfig
+from rev2fwd_il import keys
+from rev2fwd_il.config.policy import PolicyConfig
 from rev2fwd_il.errors import CheckpointError, ConfigError
-from rev2fwd_il.learning.normalization import ABSOLUTE_NAMES
+from rev2fwd_il.learning.former_checkpoints import with_actions_inside
+from rev2fwd_il.learning.normalization import RELATIVE_MASK
+from rev2fwd_il.learning.policy_class import config_class, horizon_name, make_config, make_processors, policy_class
+from rev2fwd_il.learning.relative.configuration_rev2fwd import PREFIX
 from rev2fwd_il.learning.windows import FrameStore, drop_n_last_frames
+from rev2fwd_il.running.checkpoint_files import check_checkpoint
+from rev2fwd_il.tasks import observation
 
 NORMALIZATION = {
     "VISUAL": NormalizationMode.MEAN_STD,
@@ -47,20 +49,32 @@ FEATURE_TYPES = {keys.OBS_STATE: FeatureType.STATE, keys.OBS_ENVIRONMENT_STATE: 
 class PolicyBundle:
     """A policy with the processors that belong to it."""
 
-    policy: DiffusionPolicy
+    policy: PreTrainedPolicy
     preprocessor: PolicyProcessorPipeline
     postprocessor: PolicyProcessorPipeline
 
     @property
-    def config(self) -> DiffusionConfig:
+    def config(self) -> PreTrainedConfig:
         return self.policy.config
+
+    @property
+    def prediction_horizon(self) -> int:
+        """Action steps predicted, from the oldest observed frame on."""
+        return len(self.config.action_delta_indices)
+
+    @property
+    def drop_n_last_frames(self) -> int:
+        """Frames at an episode's end that training cuts no window at."""
+        own = getattr(self.config, "drop_n_last_frames", None)
+        steps = self.prediction_horizon, self.config.n_action_steps, self.config.n_obs_steps
+        return drop_n_last_frames(*steps) if own is None else own
 
 
 def observation_keys(config: PolicyConfig) -> list[str]:
     """The features a policy of this configuration observes."""
     seen = [keys.OBS_STATE]
     seen += [keys.OBS_ENVIRONMENT_STATE] if config.include_obj_pose else []
-    return seen + (list(features.IMAGE_FIELDS) if config.images else [])
+    return seen + (list(keys.CAMERAS) if config.images else [])
 
 
 def input_features(store: FrameStore, observations: list[str]) -> dict[str, PolicyFeature]:
@@ -76,66 +90,65 @@ def input_features(store: FrameStore, observations: list[str]) -> dict[str, Poli
 
 def make_policy(config: PolicyConfig, store: FrameStore, stats: dict, device: str) -> PolicyBundle:
     """A fresh policy for this data. Raises ConfigError where LeRobot refuses the combination of settings."""
-    inputs = input_features(store, observation_keys(config))
+    lerobot_config = _lerobot_config(config, input_features(store, observation_keys(config)), device)
+    if config.relative_action:
+        lerobot_config.own_statistics, stats = lerobot_config.needed_statistics(stats), {}
+    try:
+        policy = policy_class(lerobot_config.type)(lerobot_config)
+    except (ValueError, ImportError) as error:
+        raise ConfigError(f"policy.{config.type}: LeRobot refuses these settings", found=error) from None
+    return PolicyBundle(policy.to(device), *make_processors(lerobot_config, stats))
+
+
+def _lerobot_config(config: PolicyConfig, inputs: dict[str, PolicyFeature], device: str) -> PreTrainedConfig:
     crop = None
     if config.images and config.crop_ratio < 1:
         crop = tuple(int(size * config.crop_ratio) for size in inputs[keys.OBS_TABLE_IMAGE].shape[1:])
-    try:
-        lerobot_config = DiffusionConfig(
-            n_obs_steps=config.n_obs_steps,
-            horizon=config.horizon,
-            n_action_steps=config.n_action_steps,
-            drop_n_last_frames=drop_n_last_frames(config.horizon, config.n_action_steps, config.n_obs_steps),
-            do_mask_loss_for_padding=True,
-            normalization_mapping=NORMALIZATION,
-            input_features=inputs,
-            output_features={keys.ACTION: PolicyFeature(type=FeatureType.ACTION, shape=(len(features.ACTION_NAMES),))},
-            down_dims=config.down_dims,
-            kernel_size=config.kernel_size,
-            diffusion_step_embed_dim=config.diffusion_step_embed_dim,
-            noise_scheduler_type=config.noise_scheduler_type,
-            num_train_timesteps=config.num_train_timesteps,
-            prediction_type=config.prediction_type,
-            clip_sample=False,  # actions are not confined to [-1, 1]: learning/normalization.py
-            num_inference_steps=config.num_inference_steps,
-            crop_shape=crop,
-            pretrained_backbone_weights=None,  # nothing is downloaded
-            use_group_norm=True,  # batch statistics and moving averages of the weights do not go together
-            push_to_hub=False,
-            device=device,
-        )
-        policy = DiffusionPolicy(lerobot_config)
-    except ValueError as error:
-        raise ConfigError("policy: LeRobot refuses these settings", found=error) from None
-    return PolicyBundle(policy.to(device), *_make_processors(lerobot_config, stats, config.relative_action))
+    wanted = {
+        "n_obs_steps": config.n_obs_steps,
+        horizon_name(config.type): config.prediction_horizon,
+        "n_action_steps": config.n_action_steps,
+        "input_features": inputs,
+        "output_features": {
+            keys.ACTION: PolicyFeature(type=FeatureType.ACTION, shape=(len(observation.ACTION_NAMES),))
+        },
+        "push_to_hub": False,
+        "device": device,
+    }
+    optional = {
+        "drop_n_last_frames": drop_n_last_frames(config.prediction_horizon, config.n_action_steps, config.n_obs_steps),
+        "do_mask_loss_for_padding": True,
+        "clip_sample": False,  # actions are not confined to [-1, 1]: learning/normalization.py
+        "crop_shape": crop,
+        "pretrained_backbone_weights": None,  # nothing is downloaded
+        "use_group_norm": True,  # batch statistics and moving averages of the weights do not go together
+    }
+    kind, own = config.type, config.settings
+    if config.relative_action:
+        kind = PREFIX + kind
+        wanted["own_normalization"] = NORMALIZATION
+        wanted["relative_dims"] = [dim for dim, relative in enumerate(RELATIVE_MASK) if relative]
+    else:
+        wanted["normalization_mapping"] = NORMALIZATION
+    optional = {name: value for name, value in optional.items() if name not in own}
+    made = make_config(kind, wanted | own, optional)
+    if made.action_delta_indices[0] != 1 - made.n_obs_steps:
+        raise ConfigError(
+            f"policy.type={config.type}: its actions do not begin at the oldest observed frame",
+            expected=1 - made.n_obs_steps, found=made.action_delta_indices[0],
+        )  # fmt: skip
+    return made
 
 
-def _make_processors(config: DiffusionConfig, stats: dict, relative: bool):
-    steps = make_default_policy_processor_steps(config, stats)
-    before = [steps.rename_observations, steps.add_batch_dim, steps.to_device, steps.normalize]
-    after = [steps.unnormalize, steps.to_cpu]
-    if relative:
-        to_relative = RelativeActionsProcessorStep(True, list(ABSOLUTE_NAMES), list(features.ACTION_NAMES))
-        before.insert(3, to_relative)
-        after.insert(1, AbsoluteActionsProcessorStep(True, to_relative))
-    return make_policy_processor_pipelines(before, after)
+def policy_input(bundle: PolicyBundle, windows: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`windows` as the policy's own methods take them: preprocessed, with history or, for act, the newest frame.
 
-
-def preprocess(preprocessor: PolicyProcessorPipeline, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Run the processor on a batch with history, (B, n_obs_steps, ...); uint8 images (.., H, W, 3) become float CHW.
-
-    The newest state is remembered for the postprocessor, also where the batch holds no action.
+    uint8 images (.., H, W, 3) become float CHW.
     """
-    batch = {key: _to_chw(value) if key in features.IMAGE_FIELDS else value for key, value in batch.items()}
-    transition = batch_to_transition(batch)
-    for step in preprocessor.steps:
-        if isinstance(step, RelativeActionsProcessorStep):
-            newest = {keys.OBS_STATE: transition[TransitionKey.OBSERVATION][keys.OBS_STATE][:, -1]}
-            converted = step(transition | {TransitionKey.OBSERVATION: newest})
-            transition[TransitionKey.ACTION] = converted[TransitionKey.ACTION]
-        else:
-            transition = step(transition)
-    return transition_to_batch(transition)
+    shaped = {key: _to_chw(value) if key in keys.CAMERAS else value for key, value in windows.items()}
+    batch = bundle.preprocessor(shaped)
+    newest = bundle.config.input_features if bundle.config.observation_delta_indices is None else ()
+    return {key: batch[key][:, -1] if key in newest else batch[key] for key in windows}
 
 
 def _to_chw(images: Tensor) -> Tensor:
@@ -147,11 +160,13 @@ def load_bundle(path: str | Path, device: str = "cpu") -> PolicyBundle:
     path = Path(path)
     check_checkpoint(path)
     try:
-        config = DiffusionConfig.from_pretrained(path, local_files_only=True)
+        policy_type = str(json.loads((path / "config.json").read_text())["type"])
+        config_class(policy_type)  # registers it
+        config = PreTrainedConfig.from_pretrained(path, local_files_only=True)
         config.device = device
         with contextlib.redirect_stdout(io.StringIO()):  # it prints that it loads
-            policy = DiffusionPolicy.from_pretrained(path, config=config, local_files_only=True, strict=True)
-        processors = _load_processors(path, device)
+            config, *processors = with_actions_inside(config, *_load_processors(path, device))
+            policy = policy_class(config.type).from_pretrained(path, config=config, local_files_only=True, strict=True)
     except Exception as error:  # LeRobot, draccus and safetensors raise types of their own
         raise CheckpointError(
             f"{path}: the checkpoint cannot be loaded", found=f"{type(error).__name__}: {error}"
@@ -160,7 +175,7 @@ def load_bundle(path: str | Path, device: str = "cpu") -> PolicyBundle:
 
 
 def _load_processors(path: Path, device: str):
-    """As LeRobot's `make_pre_post_processors` does; its module imports all policies (lean_import.py)."""
+    """As LeRobot's `make_pre_post_processors` does, which takes long to import (policy_class.py)."""
     before = PolicyProcessorPipeline.from_pretrained(
         str(path),
         f"{POLICY_PREPROCESSOR_DEFAULT_NAME}.json",
@@ -174,14 +189,10 @@ def _load_processors(path: Path, device: str):
         to_transition=policy_action_to_transition,
         to_output=transition_to_policy_action,
     )
-    to_relative = [step for step in before.steps if isinstance(step, RelativeActionsProcessorStep)]
-    for step in after.steps:
-        if isinstance(step, AbsoluteActionsProcessorStep):  # knows the newest state from the step before the policy
-            (step.relative_step,) = to_relative
     return before, after
 
 
-def check_fits(config: DiffusionConfig, store: FrameStore, observations: list[str], path: Path) -> None:
+def check_fits(config: PreTrainedConfig, store: FrameStore, observations: list[str], path: Path) -> None:
     """Raise CheckpointError naming each feature in which a checkpoint and the data (or the flags) disagree."""
     wanted = {key: feature.shape for key, feature in config.input_features.items()}
     offered = {key: feature.shape for key, feature in input_features(store, observations).items()}

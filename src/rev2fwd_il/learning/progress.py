@@ -2,12 +2,14 @@
 
 import contextlib
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from torch import Tensor
 from tqdm import tqdm
 
-from rev2fwd_il.config import Config
-from rev2fwd_il.wandb_run import wandb_run
+from rev2fwd_il.config.run import Config
+from rev2fwd_il.running.wandb_run import wandb_run
 
 TERMINAL_REFRESH_S, LOG_REFRESH_S = 0.5, 15.0
 
@@ -24,11 +26,13 @@ class Progress:
         self._open.callback(self._bar.close)
         self._run = self._open.enter_context(wandb_run(config, job_type, out, enabled))
 
-    def update(self, step: int, loss: float, lr: float) -> None:
-        """Show the mean loss since the previous update."""
-        self._bar.set_postfix(loss=f"{loss:.4f}", lr=f"{lr:.1e}", refresh=False)
+    def update(self, step: int, loss: float, lr: float, parts: Mapping[str, Tensor] | None = None) -> None:
+        """Show the mean loss since the previous update, and the parts of the last one where it has some."""
+        now = {name: float(value) for name, value in (parts or {}).items()}
+        shown = {name: f"{value:.4f}" for name, value in now.items()}
+        self._bar.set_postfix(loss=f"{loss:.4f}", **shown, lr=f"{lr:.1e}", refresh=False)
         self._bar.update(step - self._bar.n)
-        self._run.log({"loss": loss, "lr": lr}, step)
+        self._run.log({"loss": loss, "lr": lr} | now, step)
 
     def __enter__(self) -> "Progress":
         return self

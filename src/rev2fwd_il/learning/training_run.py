@@ -3,9 +3,15 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rev2fwd_il.config import Config
-from rev2fwd_il.learning.conversion import read_sidecar
-from rev2fwd_il.provenance import content_hash, made_by
+from rev2fwd_il.config.run import Config
+from rev2fwd_il.learning.dataset_writing import read_sidecar
+from rev2fwd_il.running.provenance import content_hash, made_by
+from rev2fwd_il.tasks import task_of
+from rev2fwd_il.tasks.task import Task
+
+SNAPSHOT_VERSION = 3  # 2 had no precision, noises and auxiliary weight; 1 the settings of policies in one section
+# What may differ when a training is resumed, or is named for itself in its settings.
+NOT_RESUMED = {"device", "save_every", "memory_gb", "num_processes", "steps", "finetune_steps", "lr", "finetune_lr"}
 
 
 @dataclass(frozen=True)
@@ -18,21 +24,27 @@ class TrainingRun:
     steps: int
     lr: float
     parent: Path | None = None
+    start_from: Path | None = None  # a checkpoint whose weights alone are taken over
     resume: bool = False
     stop_after: int | None = field(default=None, repr=False)  # leave after that step, as if killed (tests)
 
+    def task(self) -> Task:
+        """The task that the dataset is of."""
+        return task_of(read_sidecar(self.dataset).get("made_by", {}))
+
     def settings(self, processes: int) -> dict:
         """What must be the same for a resume to continue the same training; plain values only."""
-        ignored = {"device", "save_every", "num_processes", "steps", "finetune_steps", "lr", "finetune_lr"}
         return {
+            "snapshot_version": SNAPSHOT_VERSION,
             "steps": self.steps,
             "lr": self.lr,
             "seed": self.config.seed,
             "processes": processes,
-            "data": [entry["fingerprint"] for entry in read_sidecar(self.dataset)["sources"]],
+            "data": [source.get("hash") or source["fingerprint"] for source in read_sidecar(self.dataset)["sources"]],
             "parent": content_hash(self.parent) if self.parent else None,
+            **({"start_from": content_hash(self.start_from)} if self.start_from else {}),
             "policy": self.config.policy.model_dump(mode="json"),
-            "train": self.config.train.model_dump(mode="json", exclude=ignored),
+            "train": self.config.train.model_dump(mode="json", exclude=NOT_RESUMED),
             "max_share": self.config.rollout.max_share,
         }
 
@@ -44,7 +56,7 @@ class TrainingRun:
             kind="finetuned" if self.parent else "trained",
             seed=self.config.seed,
             task=read_sidecar(self.dataset).get("made_by", {}).get("task"),
-            parents=[self.dataset, *([self.parent] if self.parent else [])],
+            parents=[self.dataset, *(path for path in (self.parent, self.start_from) if path)],
         )
         return {
             **self.settings(processes),

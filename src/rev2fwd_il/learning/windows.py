@@ -1,4 +1,4 @@
-"""Frames in memory, and batches of windows cut from them.
+"""Frames of a dataset, and batches of windows cut from them.
 
 A window at frame t (n_obs_steps = 2, horizon = 16):
 
@@ -12,7 +12,7 @@ loss leaves them out. The last `drop_n_last_frames` of an episode are no anchors
 always demonstrated.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -27,12 +27,12 @@ ACTION_IS_PAD = "action_is_pad"
 class FrameStore:
     """All N frames of a dataset as tensors, with the bounds of each frame's episode."""
 
-    frames: dict[
-        str, Tensor
-    ]  # observation.state (N, 8), ...environment_state (N, 28), action (N, 8); images (N, H, W, 3)
+    frames: dict[str, Tensor]  # observation.state (N, 8), ...environment_state (N, 28), action (N, 8); images
+    # (N, H, W, 3) uint8, in memory or mapped from a file
     episode_start: Tensor  # (N,) int64, first frame of the episode
     episode_end: Tensor  # (N,) int64, exclusive
     is_rollout: Tensor  # (N,) bool
+    names: dict[str, list[str]] = field(default_factory=dict)  # of each vector's dimensions
 
     def __len__(self) -> int:
         return len(self.episode_start)

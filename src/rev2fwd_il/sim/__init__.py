@@ -1,5 +1,5 @@
 """The simulated cell: the only package that imports isaaclab, newton or pxr."""
 
-from rev2fwd_il.sim import kernels
+from rev2fwd_il.sim.patches import cpu_kernels
 
-kernels.configure()
+cpu_kernels.configure()

@@ -17,6 +17,8 @@ from isaaclab.envs.mdp.actions.binary_joint_actions import BinaryJointPositionAc
 from isaaclab.envs.mdp.actions.task_space_actions import DifferentialInverseKinematicsAction
 from isaaclab.utils import configclass
 
+from rev2fwd_il.running.patches import EE_KINEMATICS as PATCH
+
 
 class Hand(NamedTuple):
     """The tool centre point in the robot-base frame."""
@@ -56,9 +58,11 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
         self._damping = self.cfg.controller.ik_params["lambda_val"] ** 2 * torch.eye(6, device=self.device)
         self._hand_now: Hand | None = None  # known between a command and the first physics step
         self._find_base()
+        self._own_kinematics, self._is_verified = PATCH.fits(), False
 
     def process_actions(self, actions: torch.Tensor):
         self._hand_now = None
+        self._verify_kinematics()
         self._hand_now = hand = self._hand()
         # The line starts where the last command ended or, after a reset, where the hand is.
         here = torch.cat([hand.position, hand.rotation], -1)
@@ -106,9 +110,22 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
         self._from_base = math_utils.quat_inv(self._asset.data.root_quat_w.torch)
         self._from_base_matrix = math_utils.matrix_from_quat(self._from_base)
 
+    def _verify_kinematics(self) -> None:
+        """At the first command: leave pose and Jacobian to Isaac Lab, with a warning, where its own are others."""
+        if self._own_kinematics and not self._is_verified:
+            mine = (*self._compute_frame_pose(), self._compute_frame_jacobian())
+            theirs = (*super()._compute_frame_pose(), super()._compute_frame_jacobian())
+            if not all(torch.allclose(a, b, atol=1e-4) for a, b in zip(mine, theirs, strict=True)):
+                PATCH.fall_back("pose or Jacobian differ from those of Isaac Lab's action term")
+                self._own_kinematics = False
+        self._is_verified = True
+
     def _hand(self) -> Hand:
         if self._hand_now is not None:
             return self._hand_now
+        if not self._own_kinematics:
+            position, rotation = super()._compute_frame_pose()
+            return Hand(position, rotation, torch.zeros_like(position))
         data, body = self._asset.data, self._body_idx
         rotation = math_utils.quat_mul(self._from_base, data.body_quat_w.torch[:, body])
         lever = math_utils.quat_apply(rotation, self._offset_pos)
@@ -121,6 +138,8 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
         return hand.position, hand.rotation
 
     def _compute_frame_jacobian(self, hand: Hand | None = None) -> torch.Tensor:
+        if not self._own_kinematics:
+            return super()._compute_frame_jacobian()
         jacobian = self._asset.data.body_link_jacobian_w.torch[:, self._jacobi_body_idx][..., self._jacobi_joints]
         linear = torch.bmm(self._from_base_matrix, jacobian[:, :3])
         angular = torch.bmm(self._from_base_matrix, jacobian[:, 3:])

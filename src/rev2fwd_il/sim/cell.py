@@ -1,17 +1,20 @@
 """The cell as the rest of the project sees it: NumPy in the data contract's conventions, N environments at once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from isaaclab.envs import ManagerBasedEnv
 
-from rev2fwd_il.config import Config
+from rev2fwd_il.config.run import Config
 from rev2fwd_il.errors import SimulationError
+from rev2fwd_il.robots import ROBOTS
+from rev2fwd_il.sim.appearance import Appearance
 from rev2fwd_il.sim.launch import SolverWatch
 from rev2fwd_il.sim.markers import TargetMarkers
 from rev2fwd_il.sim.poses import to_xyzw
-from rev2fwd_il.sim.scene import HOME_JOINTS_RAD
+from rev2fwd_il.tasks import make_task
 
 IK_ITERATIONS, IK_TOLERANCE_M = 30, 2e-4
 WATCH_EVERY_STEPS = 30
@@ -32,17 +35,24 @@ class Cell:
     def __init__(self, env: ManagerBasedEnv, watch: SolverWatch, config: Config):
         self.env, self.config, self.num_envs = env, config, env.num_envs
         self._watch, self._steps = watch, 0
-        self._robot, self._cube = (env.scene[name] for name in ("robot", "cube"))
+        self._robot, self._object = (env.scene[name] for name in ("robot", make_task(config.task).object_name))
+        self._home, self._open_m = ROBOTS[config.sim.robot].home_joints_rad, ROBOTS[config.sim.robot].max_width_m
         self._arm = env.action_manager.get_term("arm")
         self._device = env.device
         self._markers = TargetMarkers(env.scene.env_origins)
+        seen = config.sim.appearance.varies and getattr(env.cfg.scene, "table_camera", None) is not None
+        self._appearance = Appearance(env, config, env.cfg.seed) if seen else None
         self.observation = self._read(env.reset()[0])
 
     @torch.inference_mode()
     def step(self, action: np.ndarray) -> Observation:
         """Command (N, 8) ee poses w-first and grippers, advance one control step, and measure."""
         command = torch.as_tensor(action, dtype=torch.float32, device=self._device)
-        buffers, _ = self.env.step(torch.cat([to_xyzw(command[:, :7]), command[:, 7:]], -1))
+        return self._advance(torch.cat([to_xyzw(command[:, :7]), command[:, 7:]], -1))
+
+    def _advance(self, command: torch.Tensor) -> Observation:
+        """One control step under (N, D) commands as the environment takes them."""
+        buffers, _ = self.env.step(command)
         self.observation = self._read(buffers)
         self._steps += 1
         if self._steps % WATCH_EVERY_STEPS == 0:
@@ -53,6 +63,11 @@ class Cell:
     def images(self) -> tuple[np.ndarray, np.ndarray]:
         """Table and wrist camera now, (N, H, W, 3) uint8 each; renders only when called."""
         return self._render("table_camera"), self._render("wrist_camera")
+
+    @torch.inference_mode()
+    def overview(self) -> np.ndarray:
+        """The whole cell from the front now, (N, H, W, 3) uint8."""
+        return self._render("film_camera")
 
     def _render(self, name: str) -> np.ndarray:
         camera = self.env.scene[name]
@@ -65,21 +80,56 @@ class Cell:
         """Arm joints [rad] and fingers [m] now, (N, 9)."""
         return self._robot.data.joint_pos.torch.cpu().numpy().copy()
 
-    @torch.inference_mode()
-    def film(self, joint_pos: np.ndarray, obj_pose: np.ndarray, target_xy: np.ndarray) -> np.ndarray:
-        """Pictures (T, H, W, 3) uint8 of recorded joints (T, 9) and objects (T, 7) w-first, `num_envs` frames a render.
+    def joint_targets(self) -> np.ndarray:
+        """Positions that the drives of arm [rad] and fingers [m] were told last, (N, 9)."""
+        return self._robot.actuators.target_command.position.torch.cpu().numpy().copy()
 
-        Leaves all environments where the film put them.
+    @torch.inference_mode()
+    def render_video(
+        self, joint_pos: np.ndarray, obj_pose: np.ndarray, target_xy: np.ndarray, *, with_cameras: bool = False
+    ) -> np.ndarray:
+        """Images (T, H, W, 3) uint8 of recorded joints (T, 9) and objects (T, 7) w-first, `num_envs` frames a render.
+
+        `with_cameras` puts beside them what the table camera saw, and below that the wrist camera. Leaves all
+        environments where the last frames put them.
         """
+
+        def place(ids, rows):
+            self._place_object(ids, self._object, obj_pose[rows])
+            self._write_joints(ids, torch.as_tensor(joint_pos[rows], device=self._device))
+
+        return self._film(len(joint_pos), target_xy, place, with_cameras)
+
+    @torch.inference_mode()
+    def render_poses(
+        self, ee_pose: np.ndarray, obj_pose: np.ndarray, gripper_width: np.ndarray, target_xy: np.ndarray
+    ) -> np.ndarray:
+        """As `render_video`, where joints are not recorded: from (T, 7), (T, 7) and (T,), by inverse kinematics."""
+
+        def place(ids, rows):
+            self.reset(ids.cpu().numpy(), ee_pose[rows], obj_pose[rows], gripper_width[rows])
+
+        return self._film(len(ee_pose), target_xy, place)
+
+    def _film(self, count: int, target_xy: np.ndarray, place: Callable, with_cameras: bool = False) -> np.ndarray:
+        """`place(ids, rows)` puts the states of these rows into the environments."""
         everyone, frames = np.arange(self.num_envs), []
         ids = torch.as_tensor(everyone, dtype=torch.int32, device=self._device)
         self.show_target(everyone, np.tile(target_xy, (self.num_envs, 1)))
-        for first in range(0, len(joint_pos), self.num_envs):
-            rows = np.minimum(np.arange(first, first + self.num_envs), len(joint_pos) - 1)
-            self._place_object(ids, self._cube, obj_pose[rows])
-            self._write_joints(ids, torch.as_tensor(joint_pos[rows], device=self._device))
-            frames.append(self._render("film_camera"))
-        return np.concatenate(frames)[: len(joint_pos)]
+        for first in range(0, count, self.num_envs):
+            place(ids, np.minimum(np.arange(first, first + self.num_envs), count - 1))
+            film = self._render("film_camera")
+            frames.append(_beside(film, *self.images()) if with_cameras else film)
+        return np.concatenate(frames)[:count]
+
+    @torch.inference_mode()
+    def show_beside(self, joint_pos: np.ndarray, ee_pose: np.ndarray, obj_pose: np.ndarray) -> None:
+        """Put every arm at joints (N, 9) and then its hand at a pose (N, 7) close by, and objects at (N, 7).
+
+        For images; physics goes on from a reset only.
+        """
+        joints = torch.as_tensor(joint_pos, dtype=torch.float32, device=self._device)
+        self._place(np.arange(self.num_envs), ee_pose, obj_pose, joints[:, :-2], joints[:, -2:])
 
     @torch.inference_mode()
     def reset(self, env_ids: np.ndarray, ee_pose: np.ndarray, obj_pose: np.ndarray, gripper_width=None) -> Observation:
@@ -87,10 +137,10 @@ class Cell:
 
         Raises SimulationError when the arm cannot reach a hand pose.
         """
-        ids = torch.as_tensor(np.asarray(env_ids), dtype=torch.int32, device=self._device)
-        self.env.action_manager.reset(ids.long())
-        self._place_object(ids, self._cube, obj_pose)
-        self._place_hand(ids, ee_pose, np.full(len(env_ids), 0.08) if gripper_width is None else gripper_width)
+        width = np.full(len(env_ids), self._open_m) if gripper_width is None else gripper_width
+        fingers = torch.as_tensor(np.asarray(width), dtype=torch.float32, device=self._device)[:, None] / 2
+        home = torch.tensor(self._home, device=self._device).repeat(len(env_ids), 1)
+        self._place(env_ids, ee_pose, obj_pose, home, torch.cat([fingers, fingers], -1))
         self.observation = self._read(self.env.observation_manager.compute())
         return self.observation
 
@@ -98,8 +148,8 @@ class Cell:
         """Move the red marker of these environments to (M, 2) [m]."""
         self._markers.move(np.asarray(env_ids), target_xy)
 
-    def close(self) -> None:
-        """Check for solver warnings a last time."""
+    def check_solver(self) -> None:
+        """Raise SimulationError where the solver has hit a limit: before what was simulated is kept."""
         self._watch.check()
 
     def _read(self, buffers) -> Observation:
@@ -116,12 +166,16 @@ class Cell:
         body.write_root_pose_to_sim_index(root_pose=pose_w, env_ids=ids)
         body.write_root_velocity_to_sim_index(root_velocity=torch.zeros(len(ids), 6, device=self._device), env_ids=ids)
 
-    def _place_hand(self, ids: torch.Tensor, ee_pose: np.ndarray, gripper_width: np.ndarray) -> None:
+    def _place(self, env_ids, ee_pose: np.ndarray, obj_pose: np.ndarray, arm: torch.Tensor, fingers: torch.Tensor):
+        """Hands and objects in place, by inverse kinematics from arm joints (M, 7)."""
+        ids = torch.as_tensor(np.asarray(env_ids), dtype=torch.int32, device=self._device)
+        self.env.action_manager.reset(ids.long())
+        if self._appearance:
+            self._appearance.draw(np.asarray(env_ids))
+        self._place_object(ids, self._object, obj_pose)
         goal = to_xyzw(torch.as_tensor(np.asarray(ee_pose), dtype=torch.float32, device=self._device))
-        fingers = torch.as_tensor(np.asarray(gripper_width), dtype=torch.float32, device=self._device)[:, None] / 2
-        arm = torch.tensor(HOME_JOINTS_RAD, device=self._device).repeat(len(ids), 1)
         for _ in range(IK_ITERATIONS):
-            self._write_joints(ids, torch.cat([arm, fingers, fingers], -1))
+            self._write_joints(ids, torch.cat([arm, fingers], -1))
             error = self._arm.pose_error(goal, ids.long())
             if error.abs().max() < IK_TOLERANCE_M:
                 return
@@ -137,3 +191,13 @@ class Cell:
         self._robot.write_joint_velocity_to_sim_index(velocity=torch.zeros_like(joints), env_ids=ids)
         self._robot.actuators.target_command.set_position_index(value=joints, env_ids=ids)
         self._robot.actuators.target_command.set_velocity_index(value=torch.zeros_like(joints), env_ids=ids)
+
+
+def _beside(film: np.ndarray, *views: np.ndarray) -> np.ndarray:
+    """(N, H, W, 3) images and views (N, h, w, 3), enlarged to share their height in one column to the right."""
+    height = film.shape[1] // len(views)
+    scale = max(1, height // views[0].shape[1])
+    column = np.concatenate([view.repeat(scale, 1).repeat(scale, 2)[:, :height] for view in views], axis=1)
+    padded = np.zeros((*film.shape[:2], column.shape[2], 3), np.uint8)
+    padded[:, : column.shape[1]] = column
+    return np.concatenate([film, padded], axis=2)

@@ -8,33 +8,26 @@ from isaaclab.sim import SimulationCfg
 from isaaclab.utils import configclass
 from isaaclab_newton.physics import NewtonCfg, NewtonShapeCfg
 
-from rev2fwd_il.config import Config
+from rev2fwd_il.config.run import Config
 from rev2fwd_il.errors import SimulationError
+from rev2fwd_il.keys import CONTROL_HZ
+from rev2fwd_il.robots import ROBOTS
 from rev2fwd_il.sim.actions import GripperActionCfg, TrackingInverseKinematicsActionCfg
-from rev2fwd_il.sim.physics import RecordedMJWarpSolverCfg
+from rev2fwd_il.sim.joint_actions import TrackingJointPositionActionCfg
+from rev2fwd_il.sim.patches.recorded_step import RecordedMJWarpSolverCfg
 from rev2fwd_il.sim.poses import to_wxyz
-from rev2fwd_il.sim.scene import (
-    ARM_JOINTS,
-    FINGER_JOINTS,
-    FINGER_OPEN_M,
-    HAND_BODY,
-    HAND_TO_TCP_M,
-    HAND_TO_TCP_XYZW,
-    PickPlaceSceneCfg,
-    scene_cfg,
-)
+from rev2fwd_il.sim.scene import CellSceneCfg, scene_cfg
+from rev2fwd_il.tasks import make_task
 
-CONTROL_HZ = 30
 PHYSICS_PER_CONTROL = 3
-SOLVER_SUBSTEPS = 2
-# Overflow of either is reported by the solver and raised by launch.py.
+# Overflow of either is reported by the solver and raised by solver_watch.py.
 # Contacts share one pool, whose size the solver's work follows: 64 grasps at once needed more than 20 each.
 CONSTRAINTS_PER_ENV, CONTACTS_PER_ENV, CONTACTS_MIN = 100, 28, 80
 
 
 @configclass
 class ActionsCfg:
-    """[x, y, z, qx, qy, qz, qw] of the tool centre point in the base frame, then the gripper (+1 open, -1 close)."""
+    """The arm, by ARM_TERMS, then the gripper (+1 open, -1 close)."""
 
     arm: TrackingInverseKinematicsActionCfg = None
     gripper: GripperActionCfg = None
@@ -45,9 +38,9 @@ def ee_pose(env: ManagerBasedEnv) -> torch.Tensor:
     return to_wxyz(torch.cat(env.action_manager.get_term("arm")._compute_frame_pose(), -1))
 
 
-def object_pose(env: ManagerBasedEnv) -> torch.Tensor:
-    """Cube in the robot-base frame (which is the environment's), (N, 7) w-first."""
-    pose = env.scene["cube"].data.root_link_pose_w.torch
+def object_pose(env: ManagerBasedEnv, name: str) -> torch.Tensor:
+    """An object in the robot-base frame (which is the environment's), (N, 7) w-first."""
+    pose = env.scene[name].data.root_link_pose_w.torch
     return to_wxyz(torch.cat([pose[:, :3] - env.scene.env_origins, pose[:, 3:]], -1))
 
 
@@ -63,7 +56,7 @@ class ObservationsCfg:
     @configclass
     class PolicyCfg(ObservationGroupCfg):
         ee_pose = ObservationTermCfg(func=ee_pose)
-        object_pose = ObservationTermCfg(func=object_pose)
+        object_pose = ObservationTermCfg(func=object_pose, params={"name": ""})
         gripper_width = ObservationTermCfg(func=gripper_width)
 
         def __post_init__(self):
@@ -73,10 +66,10 @@ class ObservationsCfg:
 
 
 @configclass
-class PickPlaceEnvCfg(ManagerBasedEnvCfg):
+class CellEnvCfg(ManagerBasedEnvCfg):
     """Filled by `environment_cfg`."""
 
-    scene: PickPlaceSceneCfg = None
+    scene: CellSceneCfg = None
     actions: ActionsCfg = ActionsCfg()
     observations: ObservationsCfg = ObservationsCfg()
 
@@ -99,31 +92,35 @@ def _physics(config: Config, num_envs: int):
     )  # fmt: skip
     return NewtonCfg(
         solver_cfg=solver,
-        num_substeps=SOLVER_SUBSTEPS,
+        num_substeps=make_task(config.task).solver_substeps,
         use_cuda_graph=config.sim.device != "cpu",
         default_shape_cfg=NewtonShapeCfg(ke=plant.contact_stiffness, kd=plant.contact_damping, mu=plant.friction),
     )
 
 
-def environment_cfg(config: Config, num_envs: int, *, cameras: bool, seed: int) -> PickPlaceEnvCfg:
-    """Isaac Lab's configuration of `num_envs` cells."""
-    fingers = FINGER_JOINTS[config.sim.robot]
-    cfg = PickPlaceEnvCfg(seed=seed)
+ARM_TERMS = {"pose": TrackingInverseKinematicsActionCfg, "joints": TrackingJointPositionActionCfg}
+
+
+def environment_cfg(config: Config, num_envs: int, *, cameras: bool, seed: int, control: str = "pose") -> CellEnvCfg:
+    """Isaac Lab's configuration of `num_envs` cells; `control`: what the arm is commanded by, a key of ARM_TERMS."""
+    robot = ROBOTS[config.sim.robot]
+    cfg = CellEnvCfg(seed=seed)
     cfg.scene = scene_cfg(config, num_envs, cameras)
+    cfg.observations.policy.object_pose.params = {"name": make_task(config.task).object_name}
     cfg.decimation = PHYSICS_PER_CONTROL
-    cfg.actions.arm = TrackingInverseKinematicsActionCfg(
+    cfg.actions.arm = ARM_TERMS[control](
         asset_name="robot",
-        joint_names=[ARM_JOINTS[config.sim.robot]],
-        body_name=HAND_BODY[config.sim.robot],
+        joint_names=[robot.arm_joints],
+        body_name=robot.hand_body,
         controller=DifferentialIKControllerCfg(command_type="pose", use_relative_mode=False, ik_method="dls"),
         feed_forward=config.plant.feed_forward,
-        body_offset=TrackingInverseKinematicsActionCfg.OffsetCfg(pos=HAND_TO_TCP_M, rot=HAND_TO_TCP_XYZW),
+        body_offset=TrackingInverseKinematicsActionCfg.OffsetCfg(pos=robot.tool_offset_m, rot=robot.tool_offset_xyzw),
     )
     cfg.actions.gripper = GripperActionCfg(
         asset_name="robot",
-        joint_names=[fingers],
-        open_command_expr={fingers: FINGER_OPEN_M},
-        close_command_expr={fingers: 0.0},
+        joint_names=[robot.finger_joints],
+        open_command_expr={robot.finger_joints: robot.finger_open_m},
+        close_command_expr={robot.finger_joints: 0.0},
     )
     cfg.sim = SimulationCfg(
         dt=1 / (CONTROL_HZ * PHYSICS_PER_CONTROL),

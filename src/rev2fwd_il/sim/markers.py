@@ -17,6 +17,7 @@ class TargetMarkers:
         self._shapes = torch.tensor([by_env[str(env)] for env in range(len(env_origins))]) if by_env else None
         self._transforms = wp.to_torch(model.shape_transform)
         self._origins = env_origins
+        self._no_body = wp.empty(0, dtype=wp.int32, device=model.device)
 
     def move(self, env_ids: np.ndarray, xy: np.ndarray) -> None:
         """Put the markers of these environments at (M, 2) [m] in the environment's frame."""
@@ -25,4 +26,5 @@ class TargetMarkers:
         ids = torch.as_tensor(env_ids, dtype=torch.long)
         xy_w = torch.as_tensor(xy, dtype=torch.float32, device=self._origins.device) + self._origins[ids, :2]
         self._transforms[self._shapes[ids], :2] = xy_w
-        NewtonManager._mark_transforms_changed()  # or the next picture still shows the old place
+        # Tells the renderer, which would show the old place else, that something moved; and that no body did.
+        NewtonManager.invalidate_body_state(env_ids=self._no_body)

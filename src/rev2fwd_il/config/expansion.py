@@ -1,0 +1,85 @@
+"""The runs that one configuration asks for: one by itself, one for each training seed, or all runs of a study.
+
+    expand(config)      -> {"circle": config}, or {"circle-seed0": ..., "circle-seed1": ...} with seeds: [0, 1]
+    cells(config)       -> the same with the factors of each: task_kind, policy, demonstrations, seed
+
+Every run has a name of its own, which is part of every path, and a configuration of its own without `seeds` and
+`study`: it is the run that this configuration alone would be.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+from rev2fwd_il.config.reading import laid_over
+from rev2fwd_il.config.run import Config, make_config
+from rev2fwd_il.config.study import Level, refuse_contradictions
+from rev2fwd_il.errors import ConfigError
+
+TASK_KIND, POLICY, DEMONSTRATIONS, SEED = FACTORS = ("task_kind", "policy", "demonstrations", "seed")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of several: its name, what it differs in from the others, and its configuration."""
+
+    name: str
+    factors: dict[str, str]
+    config: Config
+
+
+def run_name(name: str, seed: int) -> str:
+    """Name of the run of one training seed among several."""
+    return f"{name}-seed{seed}"
+
+
+def expand(config: Config) -> dict[str, Config]:
+    """Name of each run -> its configuration, tasks first and seeds last, each in the order of the configuration."""
+    return {cell.name: cell.config for cell in cells(config)}
+
+
+def cells(config: Config) -> list[Cell]:
+    """The runs with their factors. Raises ConfigError where they contradict each other."""
+    if not config.study.is_asked_for and not config.seeds:
+        return [Cell(config.name, {SEED: str(config.seed)}, config)]
+    seeds = config.seeds or (config.seed,)
+    out = [_cell(config, dict(levels), seed) for levels in itertools.product(*_factors(config)) for seed in seeds]
+    _refuse_twins(out)
+    return out
+
+
+def _factors(config: Config) -> list[list[tuple[str, tuple[str, str, Level]]]]:
+    """For each factor that is varied, its levels: (factor, (name, part of the run's name, settings))."""
+    study = config.study
+    factors = {
+        TASK_KIND: [(name, name, level) for name, level in study.tasks.items()],
+        POLICY: [(name, name, level) for name, level in study.policies.items()],
+        DEMONSTRATIONS: [(str(k), f"demos{k}", {"demos": {"num_episodes": k}}) for k in study.demonstrations],
+    }
+    return [[(factor, level) for level in levels] for factor, levels in factors.items() if levels]
+
+
+def _cell(config: Config, levels: dict[str, tuple[str, str, Level]], seed: int) -> Cell:
+    refuse_contradictions({f"{factor} {level}": settings for factor, (level, _, settings) in levels.items()})
+    name = run_name("-".join([config.name, *(part for _, part, _ in levels.values())]), seed)
+    values = config.model_dump(mode="json") | {"name": name, "seed": seed, "seeds": [], "study": {}}
+    for _, _, settings in levels.values():
+        values = laid_over(values, settings)
+    factors = {factor: level for factor, (level, _, _) in levels.items()} | {SEED: str(seed)}
+    return Cell(name, factors, make_config(values, f"run {name}"))
+
+
+def _refuse_twins(runs: list[Cell]) -> None:
+    """Two runs may share neither their name nor all of their settings."""
+    for what, of in (("name", lambda run: run.name), ("settings", _settings)):
+        seen: dict[str, Cell] = {}
+        for run in runs:
+            twin = seen.setdefault(of(run), run)
+            if twin is not run:
+                raise ConfigError(
+                    f"study: runs {twin.name} and {run.name} have the same {what}", expected="each run once",
+                    found=f"{twin.factors} and {run.factors}", do="rename or drop a level",
+                )  # fmt: skip
+
+
+def _settings(run: Cell) -> str:
+    return run.config.model_copy(update={"name": ""}).model_dump_json()

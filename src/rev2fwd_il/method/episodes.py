@@ -1,0 +1,46 @@
+"""An episode: what it is to do, what became of it, and the scheduler that says which comes next."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from rev2fwd_il.data.schema import Episode
+
+
+@dataclass(frozen=True)
+class EpisodeSpec:
+    """An episode to run: the task, where the object has to end, and a start, if the environment is to be reset."""
+
+    task: str
+    target_pose: np.ndarray  # (7,)
+    ee_pose: np.ndarray | None = None  # (7,)
+    obj_pose: np.ndarray | None = None  # (7,)
+    index: int = 0  # the caller's number for it
+    rise_first: bool = False  # open the fingers and rise before the policy plans, within the attempt
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """What became of an episode."""
+
+    spec: EpisodeSpec
+    env: int
+    success: bool
+    failure: str | None
+    final_error_m: float
+    episode: Episode
+    joint_pos: np.ndarray  # (T, J) [rad, m], for videos
+    step: int  # control steps from the beginning of all attempts to the end of this one
+    success_at: dict[float, bool] = field(default_factory=dict)  # at further tolerances [m], each with its own detector
+
+
+class EpisodeScheduler(Protocol):
+    """Says which episode each environment runs next; can be split between several processes."""
+
+    def assign(self, env: int, result: EpisodeResult | None) -> EpisodeSpec | None:
+        """What environment `env` does next, given the result of its last attempt (None at first); None retires it."""
+
+    def split(self, num_envs: Iterable[int]) -> list["EpisodeScheduler"]:
+        """The same episodes, none of them run yet, in one scheduler for each of these numbers of environments."""

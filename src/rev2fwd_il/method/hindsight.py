@@ -1,0 +1,58 @@
+"""Hindsight targets: where Task B has put the object down *is* a target that was reached, whatever it was asked for.
+
+    reached = relabel(task, episode)     # None: the object was not lifted, put down and let go
+
+An attempt that failed for its target is a demonstration for the one that it reached, and one that succeeded within the
+tolerance no longer shows that a target may be missed by so much.
+Andrychowicz et al., "Hindsight Experience Replay", NeurIPS 2017.
+"""
+
+import numpy as np
+
+from rev2fwd_il import keys
+from rev2fwd_il.data.reading import FRAME_FIELDS, Episode
+from rev2fwd_il.data.schema import OPTIONAL_FIELDS
+from rev2fwd_il.tasks.success import MAX_LOWERING_STEP_M
+from rev2fwd_il.tasks.task import Task
+
+
+def relabel(task: Task, episode: Episode) -> Episode | None:
+    """An episode of Task B as a success for the target where the object first came to rest, cut there.
+
+    None where it was never lifted and put down, where it was dropped, and where no target of Task B lies.
+    """
+    frame = length = _put_down(task, episode)
+    if frame is None and episode.success:  # its last step's observation, which is no frame, completed the rest
+        frame, length = len(episode) - 1, len(episode)
+    if frame is None:
+        return None
+    pose = episode.obj_pose[frame]
+    fell = (-np.diff(episode.obj_pose[: frame + 1, 2]) > MAX_LOWERING_STEP_M).any()
+    if not _is_target(task, pose) or (fell and not episode.success):
+        return None
+    names = [name for name in FRAME_FIELDS | OPTIONAL_FIELDS if getattr(episode, name) is not None]
+    target = np.float32(task.reached_target(keys.TASK_B, pose))
+    return episode.replace(
+        **{name: getattr(episode, name)[:length] for name in names},
+        target_pose=target,
+        target_xy=target[:2],
+        success=True,
+    )
+
+
+def _put_down(task: Task, episode: Episode) -> int | None:
+    """The frame at which the object, lifted before, has rested and been let go for as long as success takes."""
+    detector, everything = task.success_detector(1), (episode.ee_pose, episode.obj_pose, episode.gripper_width)
+    detector.start(np.array([0]), [keys.TASK_B], episode.target_pose[None], episode.obj_pose[:1])
+    for frame in range(1, len(episode)):
+        detector.target_pose[0] = task.reached_target(keys.TASK_B, episode.obj_pose[frame])  # wherever it is
+        if detector.update(*(values[frame : frame + 1] for values in everything))[0]:
+            return frame
+    return None
+
+
+def _is_target(task: Task, obj_pose: np.ndarray) -> bool:
+    """Whether Task B may be asked for the place: Task A begins there, away from the goal."""
+    bounds = task.data_bounds
+    far = bounds.goal_xy is None or np.linalg.norm(obj_pose[:2] - bounds.goal_xy) >= bounds.min_goal_distance_m
+    return bool(far) and task.can_begin(obj_pose)[:1] == (keys.TASK_A,)

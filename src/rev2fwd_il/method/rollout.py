@@ -1,0 +1,183 @@
+"""Where policies meet the simulator: attempts at the tasks, many environments at once.
+
+    for result in run_attempts(cell, config, policies, assign, max_episode_steps=240, seed=0): ...
+
+`assign(env, result)` says what environment `env` does next, given the result of its last attempt (None at first): an
+EpisodeSpec, or None to retire it. With a start the environment is reset; without one the attempt begins as things are.
+That one loop serves the independent evaluation and the alternating test.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
+
+import numpy as np
+import torch
+
+from rev2fwd_il import keys
+from rev2fwd_il.config.run import Config
+from rev2fwd_il.learning.inference import ChunkPolicy
+from rev2fwd_il.method.episodes import EpisodeResult, EpisodeSpec
+from rev2fwd_il.method.frame_buffer import FrameBuffer
+from rev2fwd_il.method.tolerances import FurtherTolerances
+from rev2fwd_il.seeds import derive
+from rev2fwd_il.sim.cell import Cell, Observation
+from rev2fwd_il.tasks import make_task, observation
+from rev2fwd_il.tasks.task import Task
+
+RISE_STEPS, RISE_STEP_M = 12, 0.012  # an attempt that rises first: for how long, and how far in a control step
+
+
+class Controller:
+    """Drives each environment with the policy of its task; plans again only when a chunk of actions is used up.
+
+    Of an attempt's first chunk the end may be left out, so that all environments plan at the same control steps: one
+    large batch costs little more than one arm alone. A policy that sees begins its attempts at these steps alone:
+    rendering one environment costs as much as rendering all of them, and they are all that is rendered. An attempt
+    that rises first is planned from where that has led.
+    """
+
+    def __init__(self, policies: Mapping[str, ChunkPolicy], task: Task, num_envs: int, seed: int):
+        self._lower, self._upper = task.workspace()
+        self._policies, self._task = policies, task
+        self._generator = torch.Generator().manual_seed(derive(seed, "diffusion noise"))
+        self._tasks: list[str | None] = [None] * num_envs
+        self._targets = np.zeros((num_envs, 7), np.float32)
+        longest = max(policy.n_action_steps for policy in policies.values())
+        self._chunks = np.zeros((num_envs, longest, 8), np.float32)
+        self._planned = np.zeros(num_envs, int)  # step of each chunk's first action
+        self._seen = deque(maxlen=max(policy.n_obs_steps for policy in policies.values()))
+        self._started = np.zeros(num_envs, int)  # step of the first observation that each attempt is planned from
+        self._command = np.zeros((num_envs, 8), np.float32)
+        self._step = 0
+
+    def may_begin(self, task: str) -> bool:
+        """Whether an attempt at this task can begin at the present step."""
+        policy = self._policies[task]
+        return not policy.uses_images or self._step % policy.n_action_steps == 0
+
+    def looks(self) -> bool:
+        """Whether a plan of this step or of one to come is made from images of this step."""
+        seeing = [policy for policy in self._policies.values() if policy.uses_images]
+        return any(-self._step % policy.n_action_steps < policy.n_obs_steps for policy in seeing)
+
+    def start(self, env: int, spec: EpisodeSpec) -> None:
+        """A new attempt: no history, no chunk."""
+        self._tasks[env], self._targets[env] = spec.task, spec.target_pose
+        self._started[env] = self._step + (self._rise_steps(spec.task) if spec.rise_first else 0)
+
+    def _rise_steps(self, task: str) -> int:
+        """RISE_STEPS, for a policy that sees up to the next step at which it may begin."""
+        policy = self._policies[task]
+        every = policy.n_action_steps if policy.uses_images else 1
+        return -(-RISE_STEPS // every) * every
+
+    def retire(self, env: int) -> None:
+        """Hold the last command from now on."""
+        self._tasks[env] = None
+
+    def act(self, observation: Observation, pictures=None) -> np.ndarray:
+        """(N, 8): the commands at this observation. Retired environments hold still."""
+        active = [env for env, task in enumerate(self._tasks) if task and self._started[env] <= self._step]
+        rising = [env for env, task in enumerate(self._tasks) if task and self._started[env] > self._step]
+        self._seen.append((observation, pictures))
+        for task, policy in self._policies.items():
+            used_up = self._step % policy.n_action_steps == 0
+            acting = [env for env in active if self._tasks[env] == task]
+            due = [env for env in acting if used_up or self._started[env] == self._step]
+            if due:
+                planned = policy.plan(self._stacked(due, policy), self._generator).numpy()
+                planned[..., :3] = np.clip(planned[..., :3], self._lower, self._upper)
+                self._chunks[due, : planned.shape[1]], self._planned[due] = planned, self._step
+        self._command[active] = self._chunks[active, self._step - self._planned[active]]
+        if rising:
+            self._command[rising, 2] = np.minimum(self._command[rising, 2] + RISE_STEP_M, self._upper[2])
+            self._command[rising, 7] = keys.GRIPPER_OPEN
+        self._step += 1
+        return self._command.copy()
+
+    def _stacked(self, envs: list[int], policy: ChunkPolicy) -> dict[str, torch.Tensor]:
+        """What these environments saw last, (M, n_obs_steps, ...). A new attempt has always been where it is now."""
+        back = np.arange(policy.n_obs_steps)[::-1]
+        ages = np.minimum(back, self._step - self._started[envs][:, None])
+        frames = [[(*self._seen[-1 - age], env) for age in row] for env, row in zip(envs, ages, strict=True)]
+        pose, obj, width = (
+            np.stack([[getattr(seen, name)[env] for seen, _, env in row] for row in frames])
+            for name in ("ee_pose", "obj_pose", "gripper_width")
+        )
+        around = self._task.environment_state(pose, obj, width, self._targets[envs][:, None])
+        stacked = {keys.OBS_STATE: observation.state(pose, width), keys.OBS_ENVIRONMENT_STATE: around}
+        if policy.uses_images:
+            for camera, key in enumerate(keys.CAMERAS):
+                stacked[key] = np.stack([[pictures[camera][env] for _, pictures, env in row] for row in frames])
+        return {key: torch.from_numpy(stacked[key]) for key in policy.observation_keys}
+
+
+def run_attempts(
+    cell: Cell,
+    config: Config,
+    policies: Mapping[str, ChunkPolicy],
+    assign: Callable[[int, EpisodeResult | None], EpisodeSpec | None],
+    *,
+    max_episode_steps: int,
+    seed: int,
+    images: bool = False,
+    further: FurtherTolerances | None = None,
+) -> Iterator[EpisodeResult]:
+    """Run until every environment is retired; results in the order in which attempts end."""
+    task = make_task(config.task)
+    further = further or FurtherTolerances(task, cell.num_envs)
+    controller, detector = Controller(policies, task, cell.num_envs, seed), task.success_detector(cell.num_envs)
+    buffer, joints = FrameBuffer(cell.num_envs), [[] for _ in range(cell.num_envs)]
+    current: list[EpisodeSpec | None] = [None] * cell.num_envs
+    waiting = {env: spec for env in range(cell.num_envs) if (spec := assign(env, None))}
+    for step in count(1):
+        beginning = {env: spec for env, spec in waiting.items() if controller.may_begin(spec.task)}
+        _begin(cell, controller, [detector, further], beginning)
+        for env in beginning:
+            current[env] = waiting.pop(env)
+        active = [env for env, now in enumerate(current) if now]
+        if not active and not waiting:
+            return
+        pictures = cell.images() if images or controller.looks() else None
+        action = controller.act(cell.observation, pictures)
+        buffer.add(active, cell.observation, action, pictures if images else None)
+        joint_pos = cell.joint_pos()
+        for env in active:
+            joints[env].append(joint_pos[env])
+        observation = cell.step(action)
+        succeeded = detector.update(observation.ee_pose, observation.obj_pose, observation.gripper_width)
+        further.update(observation.ee_pose, observation.obj_pose, observation.gripper_width)
+        errors = detector.error_m(observation.obj_pose)
+        for env in active:
+            if not succeeded[env] and buffer.length(env) < max_episode_steps:
+                continue
+            spec, success = current[env], bool(succeeded[env])
+            result = EpisodeResult(
+                spec, env, success, None if success else detector.failure(env), float(errors[env]),
+                buffer.cut(env, spec.target_pose, success), np.array(joints[env]), step,
+                further.success_at(env),
+            )  # fmt: skip
+            joints[env], current[env] = [], None
+            controller.retire(env)
+            yield result
+            if following := assign(env, result):
+                waiting[env] = following
+
+
+def _begin(cell: Cell, controller: Controller, detectors: list, beginning: dict[int, EpisodeSpec]) -> None:
+    """Start these attempts, resetting the environments of those that have a start of their own."""
+    if not beginning:
+        return
+    resets = [env for env, spec in beginning.items() if spec.ee_pose is not None]
+    if resets:
+        poses = [np.stack([getattr(beginning[env], field) for env in resets]) for field in ("ee_pose", "obj_pose")]
+        cell.reset(np.array(resets), *poses)
+    envs = np.array(list(beginning))
+    targets = np.stack([spec.target_pose for spec in beginning.values()])
+    directions = [spec.task for spec in beginning.values()]
+    cell.show_target(envs, targets[:, :2])
+    for detector in detectors:
+        detector.start(envs, directions, targets, cell.observation.obj_pose[envs])
+    for env, spec in beginning.items():
+        controller.start(env, spec)

@@ -1,0 +1,71 @@
+"""What the cameras see is where their calibration says, and looks otherwise where it is asked to vary."""
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from rev2fwd_il import keys
+from rev2fwd_il.config.reading import with_changes
+from rev2fwd_il.sim.appearance import Appearance
+from rev2fwd_il.sim.cameras import calibration
+
+PARKED = [0.35, -0.25, 0.34]  # the end effector, out of the table camera's view of the targets [m]
+TARGETS = np.float32([[0.5, 0.1], [0.6, 0.2], [0.6, -0.2], [0.4, 0.2], [0.55, 0.0], [0.65, 0.1]])
+DOWN = Rotation.from_quat([1, 0, 0, 0])  # of the hand, while the tool centre point's own frame points up
+
+
+def pixel(camera: dict, point: np.ndarray, frame: tuple[np.ndarray, Rotation] = (np.zeros(3), Rotation.identity())):
+    """(u, v) of a point in the robot-base frame [m], seen by a camera whose own frame lies there."""
+    x, y, z, *quat = camera["pose"]
+    position, rotation = frame
+    at, turned = position + rotation.apply([x, y, z]), rotation * Rotation.from_quat(quat, scalar_first=True)
+    ray = np.array(camera["intrinsics"]) @ turned.inv().apply(point - at)
+    return ray[:2] / ray[2]
+
+
+def red_centre(image: np.ndarray) -> np.ndarray:
+    """Middle of the red disc, in pixels whose first centre lies at 0.5."""
+    red, green, blue = np.moveaxis(image.astype(int), -1, 0)
+    rows, columns = np.nonzero((red > 150) & (green < 110) & (blue < 110))
+    return np.array([columns.mean(), rows.mean()]) + 0.5
+
+
+def place(cell, ee_position: np.ndarray) -> None:
+    everyone = np.arange(cell.num_envs)
+    cell.show_target(everyone, TARGETS)
+    obj = np.tile(np.float32([0.36, -0.2, 0.02, 1, 0, 0, 0]), (cell.num_envs, 1))
+    ee = np.concatenate([ee_position, np.tile([1, 0, 0, 0], (cell.num_envs, 1))], 1).astype(np.float32)
+    cell.reset(everyone, ee, obj)
+
+
+def test_the_table_camera_sees_targets_where_its_calibration_says(cell, config):
+    place(cell, np.tile(PARKED, (cell.num_envs, 1)))
+    camera = calibration(config)["cameras"][keys.IMAGES]
+    for image, xy in zip(cell.images()[0], TARGETS, strict=True):
+        np.testing.assert_allclose(red_centre(image), pixel(camera, np.array([*xy, 0.0])), atol=0.7)
+
+
+def test_the_wrist_camera_sees_them_from_the_hand(cell, config):
+    above = np.concatenate([TARGETS, np.full((cell.num_envs, 1), 0.2)], 1)
+    place(cell, above)
+    camera = calibration(config)["cameras"][keys.WRIST_IMAGES]
+    for image, xy in zip(cell.images()[1], TARGETS, strict=True):
+        hand = np.array([*xy, 0.2 + 0.1034]), DOWN
+        np.testing.assert_allclose(red_centre(image), pixel(camera, np.array([*xy, 0.0]), hand), atol=1.0)
+
+
+def test_an_appearance_varies_colours_light_and_camera_and_comes_back(cell):
+    amounts = {"light": 0.3, "colour": 0.3, "camera_position": 0.05, "camera_angle_deg": 3.0}
+    settings = [with_changes([f"sim.appearance.{name}={amount}"]) for name, amount in amounts.items()]
+    *looks, usual_look = [Appearance(cell.env, each, seed=0) for each in (*settings, with_changes([]))]
+    place(cell, np.tile(PARKED, (cell.num_envs, 1)))
+    usual, everyone = cell.images(), np.arange(cell.num_envs)
+    for name, look in zip(amounts, looks, strict=True):
+        look.draw(everyone)
+        table, wrist = cell.images()
+        usual_look.draw(everyone)
+        of_camera = name.startswith("camera")
+        assert np.abs(table.astype(int) - usual[0]).mean((1, 2, 3)).min() > 0.5, name
+        assert np.array_equal(wrist, usual[1]) == of_camera, name
+        moved = [np.linalg.norm(red_centre(a) - red_centre(b)) for a, b in zip(table, usual[0]) if of_camera]
+        assert not of_camera or np.mean(moved) > 0.3, name
+    np.testing.assert_allclose(cell.images()[0].astype(int), usual[0], atol=3)

@@ -1,0 +1,51 @@
+"""Replay demonstrations with images, and show each frame again with the end effector beside its path.
+
+The dataset holds the replays that succeed and `views.copies` moved copies of each, whose commands are the same.
+"""
+
+from rev2fwd_il.running.command_line import make_parser, run
+
+
+def _parser():
+    parser = make_parser(__doc__.splitlines()[0])
+    parser.add_argument("--input", required=True, help="demonstrations (.npz)")
+    parser.add_argument("--out", required=True, help="dataset to write (.npz)")
+    parser.add_argument("--resume", action="store_true", help="continue after the last episode of a killed run")
+    return parser
+
+
+def main(args) -> None:
+    from tqdm import tqdm
+
+    from rev2fwd_il.config.reading import with_changes
+    from rev2fwd_il.data.reading import DatasetWriter, EpisodeDataset
+    from rev2fwd_il.method.views import views
+    from rev2fwd_il.running.provenance import inherited, made_by
+    from rev2fwd_il.sim.cameras import calibration
+    from rev2fwd_il.sim.cell import Cell
+    from rev2fwd_il.sim.launch import simulation
+
+    config = with_changes(args.settings)
+    source = EpisodeDataset(args.input)
+    meta = made_by(config, task=source.meta.get("task"), seed=args.seed, kind="views", parents=[args.input])
+    meta = inherited(source.meta) | meta | calibration(config)
+    with (
+        DatasetWriter(args.out, meta, resume=args.resume) as writer,
+        simulation(config, config.views.num_envs, cameras=True, seed=args.seed) as (env, watch),
+    ):
+        first = sum(writer.rewind())
+        cell, batch = Cell(env, watch, config), config.views.num_envs
+        rendered = views(cell, config, source.meta["task"], source, args.seed, first)
+        for episodes in tqdm(
+            rendered, desc="render", unit="batch", total=-(-len(source) // batch), initial=first // batch
+        ):
+            for episode in episodes:
+                writer.add(episode)
+            writer.finish_batch(batch)
+        cell.check_solver()
+        kept = len(writer) // (1 + config.views.copies)
+    print(f"{args.out}: {kept} of {len(source)} episodes, and {config.views.copies} moved copies of each")
+
+
+if __name__ == "__main__":
+    run(main, _parser())
