@@ -94,19 +94,20 @@ def _convert(source: Path, out: Path) -> None:
 def _record(like: Path, out: Path) -> None:
     """The frames of a dataset, recorded with LeRobot's own recorder."""
     from lerobot.datasets import LeRobotDataset
+    from lerobot.utils.constants import DEFAULT_FEATURES
 
-    from rev2fwd_il.learning.dataset_reading import load_frames
     from rev2fwd_il.learning.dataset_writing import DEFAULT_FPS, REPO_ID
-    from rev2fwd_il.learning.episode_tables import dataset_features
 
-    store = load_frames(like)
-    task = LeRobotDataset(REPO_ID, root=like).meta.tasks.index[0]
-    columns = {name: values.numpy() for name, values in store.frames.items()}
-    last = (store.episode_end - 1).numpy()
-    recorded = LeRobotDataset.create(REPO_ID, DEFAULT_FPS, dataset_features(), root=out, use_videos=False)
-    for frame in range(len(store)):
+    source = LeRobotDataset(REPO_ID, root=like)
+    features = {name: feature for name, feature in source.features.items() if name not in DEFAULT_FEATURES}
+    table = source.hf_dataset.with_format("numpy")[:]
+    columns = {name: table[name].reshape(-1, *feature["shape"]) for name, feature in features.items()}
+    task, episode = source.meta.tasks.index[0], table["episode_index"]
+    last = np.append(episode[1:] != episode[:-1], True)
+    recorded = LeRobotDataset.create(REPO_ID, DEFAULT_FPS, features, root=out, use_videos=False)
+    for frame in range(len(episode)):
         recorded.add_frame({name: values[frame] for name, values in columns.items()} | {"task": task})
-        if frame == last[frame]:
+        if last[frame]:
             recorded.save_episode()
     recorded.finalize()
 
