@@ -76,8 +76,8 @@ def measure_again(settings: list[str], kept: Path, num_envs: int, seed: int) -> 
     config = with_changes(settings, task={"distance_threshold": TOLERANCE_M})
     with simulation(config, num_envs, seed=seed) as (env, watch):
         cell = Cell(env, watch, config)
-        verdicts = list(replay(cell, config, "A", EpisodeDataset(kept)))
-    return [sum(verdict.success for verdict in verdicts), len(verdicts)]
+        outcomes = list(replay(cell, config, "A", EpisodeDataset(kept)))
+    return [sum(outcome.success for outcome in outcomes), len(outcomes)]
 
 
 def _successes(result: dict) -> list[bool]:

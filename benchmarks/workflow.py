@@ -22,10 +22,10 @@ def start(effort: Effort) -> list[Row]:
     size = ["--num_envs", effort.pick(64, 2), "--headless"]
     with tempfile.TemporaryDirectory() as folder:
         policy = checkpoint(Path(folder), DATA, [])
-        out, out_a, out_b, verdicts = (f"{folder}/{name}" for name in ("out.npz", "A.npz", "B.npz", "verdicts.json"))
+        out, out_a, out_b, outcomes = (f"{folder}/{name}" for name in ("out.npz", "A.npz", "B.npz", "outcomes.json"))
         scripts = {
             "1_collect_data_pick_place.py": ["--out", out, "--set", "demos.images=false"],
-            "3b_replay_forward_data.py": ["--input", DATA, "--out", out, "--out_report", verdicts],
+            "3b_replay_forward_data.py": ["--input", DATA, "--out", out, "--out_report", outcomes],
             "5_eval_diffusion.py": [
                 "--checkpoint", policy, "--task", "B", "--out_dir", folder, "--set", "evaluation.videos=0",
             ],

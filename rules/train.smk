@@ -2,7 +2,7 @@
 # Neither is trained before the task has been found to reverse; when that was does not count, hence `ancient`.
 
 TRAIN_KEYS = (
-    *("device", "warmup_steps", "weight_decay", "ema_decay", "hand_noise", "hand_turn_noise", "num_processes"),
+    *("device", "warmup_steps", "weight_decay", "ema_decay", "ee_noise", "ee_turn_noise", "num_processes"),
     *("noises_per_observation", "auxiliary_weight", "precision"),
 )
 TRAINING = [

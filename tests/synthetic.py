@@ -71,7 +71,7 @@ def write_dataset(path, episodes, **meta):
 
 
 def assert_same(one: Episode, other: Episode) -> None:
-    """All frames, the target and the verdict, bit for bit."""
+    """All frames, the target and the outcome, bit for bit."""
     for name in (*FRAME_FIELDS, *IMAGE_FIELDS, "object_poses", "target_xy", "target_pose"):
         a, b = getattr(one, name), getattr(other, name)
         assert (a is None) == (b is None), name

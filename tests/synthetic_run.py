@@ -82,7 +82,7 @@ def write_run(root, name="circle", iterations=3):
     for task, episodes in (("A", reversals), ("B", plain)):
         outcomes = [episode.replace(success=index % 3 != 0) for index, episode in enumerate(episodes)]
         write_dataset(root / "data" / f"rollout_{task}_{name}_iter1.npz", outcomes, task=task, kind="rollouts")
-    verdicts = [
+    outcomes = [
         {"success": index > 0, "failure": None if index else "dropped", "tracking_error_mean_m": 0.002,
          "tracking_error_max_m": 0.004 + 0.001 * index, "final_error_m": 0.004 + 0.08 * (index == 0),
          "first_departure_step": None if index else 90} for index in range(6)
@@ -90,7 +90,7 @@ def write_run(root, name="circle", iterations=3):
     replay = {
         "attempted": 120, "succeeded": 117, "rate": rate(117, 120), "tracking_error_mean_m": 0.0021,
         "tracking_error_p99_m": 0.0093, "tracking_error_max_m": 0.021, "final_error_median_m": 0.004,
-        "episodes": verdicts,
+        "episodes": outcomes,
     }  # fmt: skip
     write_json(root / "data" / f"A_{name}_replay.json", replay)
 
@@ -111,8 +111,8 @@ def fail_everything(root, name="circle"):
             })  # fmt: skip
             path.with_name("longest_chain.mp4").unlink(missing_ok=True)
     replay = json.loads((root / "data" / f"A_{name}_replay.json").read_text())
-    verdicts = [row | {"success": False, "failure": "dropped"} for row in replay["episodes"]]
-    failed = {"succeeded": 0, "rate": rate(0, 120), "final_error_median_m": None, "episodes": verdicts}
+    outcomes = [row | {"success": False, "failure": "dropped"} for row in replay["episodes"]]
+    failed = {"succeeded": 0, "rate": rate(0, 120), "final_error_median_m": None, "episodes": outcomes}
     write_json(root / "data" / f"A_{name}_replay.json", replay | failed)
     for path in (root / "data").glob(f"rollout_B_{name}_iter*.npz"):
         path.unlink()

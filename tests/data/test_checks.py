@@ -194,7 +194,7 @@ FAULTS = {
     early_actions: (ERROR, "action_shifted", "action", None, None),
     unreversed_label: (ERROR, "gripper_late", "action", 1, None),
     x_first_hand: (ERROR, "quaternion_order", "ee_pose", None, None),
-    hand_down: (ERROR, "hand_frame", "ee_pose", None, None),
+    hand_down: (ERROR, "ee_frame", "ee_pose", None, None),
     millimetre_positions: (ERROR, "out_of_reach", "obj_pose", 1, 0),
     thrown_in_failure: (WARNING, "out_of_reach", "obj_pose", 1, None),
     waypoint_rollouts: (WARNING, "action_not_reached", "action", None, None),

@@ -28,8 +28,8 @@ def test_a_reversal_is_found_by_where_it_starts_and_ends(tmp_path):
 
 
 def test_the_worst_replay_is_a_failure_before_any_success():
-    verdicts = [(True, 0.04), (False, 0.06), (False, 0.09), (True, 0.2)]
-    assert worst_replay([{"success": success, "final_error_m": error} for success, error in verdicts]) == 2
+    outcomes = [(True, 0.04), (False, 0.06), (False, 0.09), (True, 0.2)]
+    assert worst_replay([{"success": success, "final_error_m": error} for success, error in outcomes]) == 2
     assert worst_replay([{"success": True, "final_error_m": error} for error in (0.01, 0.03, 0.02)]) == 1
 
 

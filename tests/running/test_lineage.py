@@ -14,7 +14,7 @@ from rev2fwd_il.data.npz import write_arrays
 from rev2fwd_il.data.reading import DatasetWriter, EpisodeDataset
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.running.json_files import write_json
-from rev2fwd_il.running.lineage import draw, read_record, read_tree, stale
+from rev2fwd_il.running.lineage import differing_settings, draw, read_record, read_tree, stale
 from rev2fwd_il.running.provenance import SETTINGS, content_hash, made_by, relevant_settings
 
 ROOT = Path(__file__).parents[2]
@@ -128,6 +128,14 @@ def test_the_command_prints_the_tree_and_tells_stale_by_its_status(family):
     changed = lineage("data/A.npz", "--configfile", "config/other.yaml")
     assert changed.returncode == 3 and "demos.dwell_steps was" in changed.stdout
     assert lineage("data").returncode == 1
+
+
+def test_trainings_recorded_under_former_names_are_not_stale():
+    settings = relevant_settings(Config(), "trained")
+    former = {"train.hand_noise": settings.pop("train.ee_noise"), "train.hand_turn_noise": 0.9}
+    settings.pop("train.ee_turn_noise")
+    (difference,) = differing_settings({"kind": "trained", "settings": settings | former}, Config())
+    assert "train.ee_turn_noise was 0.9" in difference
 
 
 def test_records_with_former_names_of_settings_are_not_stale(family):

@@ -93,11 +93,11 @@ def test_the_final_error_of_a_replay_is_that_of_the_episode(cell, config, demons
 
 def test_reversed_demonstrations_replay(cell, config, demonstrations):
     backwards = [reverse_episode(e, goal_of(e), config.reversal.gripper_lead_steps) for e in demonstrations]
-    verdicts = list(replay(cell, config, "A", backwards))
-    result = summarize_replays(verdicts)
+    outcomes = list(replay(cell, config, "A", backwards))
+    result = summarize_replays(outcomes)
     assert result["succeeded"] == len(backwards)
     assert result["tracking_error_mean_m"] < 0.002
-    assert all(verdict.replayed.obj_pose[0, 2] < 0.03 for verdict in verdicts)
+    assert all(outcome.replayed.obj_pose[0, 2] < 0.03 for outcome in outcomes)
 
 
 def test_replay_refuses_trajectories_that_never_close_the_gripper(cell, config, demonstrations):
@@ -108,10 +108,10 @@ def test_replay_refuses_trajectories_that_never_close_the_gripper(cell, config, 
         action = backwards.action.copy()
         action[:, 7] = 1.0
         wrong.append(backwards.replace(action=action))
-    verdicts = list(replay(cell, config, "A", wrong))
-    assert not any(verdict.success for verdict in verdicts)
-    assert {verdict.failure for verdict in verdicts} <= {"missed_grasp", "never_reached"}
-    assert all(verdict.departure_step is not None for verdict in verdicts)
+    outcomes = list(replay(cell, config, "A", wrong))
+    assert not any(outcome.success for outcome in outcomes)
+    assert {outcome.failure for outcome in outcomes} <= {"missed_grasp", "never_reached"}
+    assert all(outcome.departure_step is not None for outcome in outcomes)
 
 
 class Recall:

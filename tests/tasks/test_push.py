@@ -12,7 +12,7 @@ from rev2fwd_il.errors import ConfigError
 from rev2fwd_il.seeds import generator
 from rev2fwd_il.tasks import make_task
 from rev2fwd_il.tasks.push import FINGERS_M, Push, PushSettings
-from rev2fwd_il.tasks.task import GripperEvent, Leg
+from rev2fwd_il.tasks.task import GripperEvent, Waypoint
 
 ROOT = Path(__file__).parents[2]
 TASK = Push(PushSettings())
@@ -66,7 +66,7 @@ def test_the_expert_pushes_straight_to_the_target_with_closed_fingers(direction)
         start, target = states.obj_pose[0, :2], states.target_pose[0, :2]
         way = TASK.expert_way(direction, states, 0, states.ee_pose[0], rng)
         assert [part.gripper for part in way if isinstance(part, GripperEvent)] == [-1, 1]
-        legs = [part for part in way if isinstance(part, Leg)]
+        legs = [part for part in way if isinstance(part, Waypoint)]
         assert all(leg.gripper == keys.GRIPPER_CLOSE for leg in legs[:-1])
         behind, end = legs[1].pose, legs[2].pose
         along = (target - start) / np.linalg.norm(target - start)

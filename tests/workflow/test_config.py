@@ -72,6 +72,11 @@ def test_the_longest_episode_keeps_its_former_name():
     assert config.evaluation.max_episode_steps == 5
 
 
+def test_the_noise_on_end_effectors_keeps_its_former_names():
+    train = config_from_overrides(["train.hand_noise=0.001", "train.hand_turn_noise=0.02"]).train
+    assert (train.ee_noise, train.ee_turn_noise) == (0.001, 0.02)
+
+
 def test_what_follows_a_failure_keeps_its_former_switch(planner):
     switched = config_from_overrides(["rollout.continue_after_failure=true"])
     assert switched == config_from_overrides(["rollout.after_failure=reset"])

@@ -11,7 +11,7 @@ def _parser():
     parser = make_parser(__doc__.splitlines()[0])
     parser.add_argument("--input", required=True, help="dataset to replay (.npz)")
     parser.add_argument("--out", required=True, help="dataset of what succeeded (.npz)")
-    parser.add_argument("--out_report", required=True, help="verdicts (.json)")
+    parser.add_argument("--out_report", required=True, help="outcomes (.json)")
     parser.add_argument("--num_envs", type=int, default=64, help="environments side by side")
     parser.add_argument("--resume", action="store_true", help="continue after the last finished batch of a killed run")
     parser.add_argument("--headless", action="store_true", help="run without a viewer")
@@ -23,7 +23,7 @@ def main(args) -> None:
 
     from rev2fwd_il.config.reading import with_changes
     from rev2fwd_il.data.reading import DatasetWriter, EpisodeDataset
-    from rev2fwd_il.method.replay import Verdict, summarize_replays
+    from rev2fwd_il.method.replay import ReplayOutcome, summarize_replays
     from rev2fwd_il.method.reversibility import irreversible, refused_record, why_not_reversible
     from rev2fwd_il.running.json_files import write_json
     from rev2fwd_il.running.provenance import by_policy, inherited, made_by
@@ -36,37 +36,37 @@ def main(args) -> None:
     refused = refused_record(report)
     refused.unlink(missing_ok=True)
     with DatasetWriter(args.out, meta, resume=args.resume, allow_empty=bool(by_policy(source.meta))) as writer:
-        verdicts = [Verdict.from_note(note) for batch in writer.rewind() for note in batch]
+        outcomes = [ReplayOutcome.from_note(note) for batch in writer.rewind() for note in batch]
         if len(source):
-            _replay(args, config, source, writer, verdicts)
-        summary, kept = summarize_replays(verdicts) | {"made_by": meta}, len(writer)
+            _replay(args, config, source, writer, outcomes)
+        summary, kept = summarize_replays(outcomes) | {"made_by": meta}, len(writer)
         if not by_policy(source.meta) and (reason := why_not_reversible(summary, min_yield)):
             write_json(refused, summary | {"refused": reason})
             writer.discard()
             raise irreversible(args.input, summary, min_yield, refused)
         write_json(report, summary)
-    print(f"{args.out}: {kept} of {len(verdicts)} trajectories do the task")
+    print(f"{args.out}: {kept} of {len(outcomes)} trajectories do the task")
 
 
-def _replay(args, config, source, writer, verdicts) -> None:
-    """Replay what has no verdict yet: successes go to `writer`, all verdicts are appended."""
+def _replay(args, config, source, writer, outcomes) -> None:
+    """Replay what has no outcome yet: successes go to `writer`, all outcomes are appended."""
     from tqdm import tqdm
 
     from rev2fwd_il.method.replay import replay
     from rev2fwd_il.sim.cell import Cell
     from rev2fwd_il.sim.launch import simulation
 
-    as_replayed, start = config.reversal.observations == "replayed", len(verdicts)
+    as_replayed, start = config.reversal.observations == "replayed", len(outcomes)
     images = as_replayed and source.has_images
     with simulation(config, args.num_envs, cameras=images, seed=args.seed, headless=args.headless) as (env, watch):
         cell = Cell(env, watch, config)
         replays = replay(cell, config, source.meta["task"], source, images=images, start=start)
-        for verdict in tqdm(replays, desc="replay", unit="episode", total=len(source), initial=start):
-            if verdict.success:
-                writer.add(verdict.replayed if as_replayed else source[len(verdicts)])
-            verdicts.append(verdict.without_frames())
-            if len(verdicts) % args.num_envs == 0:
-                writer.finish_batch([verdict.to_note() for verdict in verdicts[-args.num_envs :]])
+        for outcome in tqdm(replays, desc="replay", unit="episode", total=len(source), initial=start):
+            if outcome.success:
+                writer.add(outcome.replayed if as_replayed else source[len(outcomes)])
+            outcomes.append(outcome.without_frames())
+            if len(outcomes) % args.num_envs == 0:
+                writer.finish_batch([outcome.to_note() for outcome in outcomes[-args.num_envs :]])
 
 
 if __name__ == "__main__":

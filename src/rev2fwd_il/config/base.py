@@ -9,6 +9,7 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Range = Annotated[tuple[float, float], Field(description="[lower, upper]")]
 EPISODE_LENGTH = {"horizon": "max_episode_steps"}  # its former name; a policy has a horizon of its own
+EE_NOISE = {"hand_noise": "ee_noise", "hand_turn_noise": "ee_turn_noise"}  # former names
 
 
 class Section(BaseModel):

@@ -12,16 +12,16 @@ Point = tuple[float, float, float]
 
 
 class TableCameraConfig(Section):
-    """The camera over the table, upright. By default the region of starts and targets spans its picture's width."""
+    """The camera over the table, upright. By default the region of starts and targets spans its image's width."""
 
     position: Point = Field((1.03, 0.0, 1.13), description="in the robot-base frame [m]")
-    look_at: Point = Field((0.49, 0.0, 0.0), description="point in the middle of the picture [m]")
+    look_at: Point = Field((0.49, 0.0, 0.0), description="point in the middle of the image [m]")
     fov_deg: FieldOfView = Field(27.0, description="horizontal field of view")
 
     @model_validator(mode="after")
     def _looks_somewhere(self):
         if self.position[:2] == self.look_at[:2]:
-            raise ValueError("look_at must differ from position in x or y: the picture would have no upright")
+            raise ValueError("look_at must differ from position in x or y: the image would have no upright")
         return self
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from rev2fwd_il.config.base import EPISODE_LENGTH, Count, Positive, Section
+from rev2fwd_il.config.base import EE_NOISE, EPISODE_LENGTH, Count, Positive, Section
 from rev2fwd_il.config.cameras import AppearanceConfig, TableCameraConfig, WristCameraConfig
 
 
@@ -92,10 +92,10 @@ class ViewsConfig(Section):
     copies: Annotated[int, Field(ge=0)] = Field(
         0, description="of each demonstration, beside itself; for policies that see, with n_obs_steps: 1"
     )
-    hand_noise: Annotated[float, Field(ge=0)] = Field(
+    ee_noise: Annotated[float, Field(ge=0)] = Field(
         0.008, description="the end effector is moved by this much near the table, commands stay: the way back [m]"
     )
-    hand_turn_noise: Annotated[float, Field(ge=0)] = Field(
+    ee_turn_noise: Annotated[float, Field(ge=0)] = Field(
         0.05, description="and turned about the vertical by this much [rad]"
     )
     num_envs: Count = Field(64, description="environments side by side")
@@ -103,6 +103,8 @@ class ViewsConfig(Section):
 
 class TrainConfig(Section):
     """Optimisation, at iteration 0 and in every finetune."""
+
+    former_names: ClassVar = EE_NOISE
 
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:N")
     steps: Count = Field(4000, description="optimizer steps at iteration 0")
@@ -113,10 +115,10 @@ class TrainConfig(Section):
     warmup_steps: Count = 100
     weight_decay: Annotated[float, Field(ge=0)] = 1e-6
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = Field(0.995, description="of the weights; 0 switches it off")
-    hand_noise: Annotated[float, Field(ge=0)] = Field(
-        0.005, description="the observed hand is shifted by this much near the table, commands stay: the way back [m]"
+    ee_noise: Annotated[float, Field(ge=0)] = Field(
+        0.005, description="the observed end effector is shifted by this much near the table, commands stay [m]"
     )
-    hand_turn_noise: Annotated[float, Field(ge=0)] = Field(
+    ee_turn_noise: Annotated[float, Field(ge=0)] = Field(
         0.05, description="and turned about the vertical by this much [rad]"
     )
     transfer: bool = Field(

@@ -63,8 +63,8 @@ def write_joint_dataset(
                 attempted += 1
                 if episode.seen.success:
                     images = {key: getattr(episode.seen, field) for key, field in keys.CAMERAS.items()}
-                    pictures = {key: png_column(stack) for key, stack in images.items() if image_shape}
-                    dataset.add(_columns(episode) | pictures, {}, text)
+                    encoded = {key: png_column(stack) for key, stack in images.items() if image_shape}
+                    dataset.add(_columns(episode) | encoded, {}, text)
                     written += 1
             if not written:
                 raise DataError("no demonstration does its task when replayed", found=f"0 of {attempted}")

@@ -1,11 +1,10 @@
-"""Hands slightly off the demonstrated path, commanded back onto it.
+"""Augmentation of the observed end effector: recorded poses are shifted, commanded poses stay.
 
-A policy that has only seen hands on the path does not know what to do beside it, and its own small errors add up until
-it stands still over the table. Shifting and turning the observed hand while keeping the commanded poses shows it the
-way back. A held object moves along with the hand. Above the table a hand is shifted by less: there no path is the one
-to go back to, demonstrations differ by more than a policy errs, and a shift is but noise in what is learned. Heights
-stay: how far a lift has come is seen by nothing else, and a hand that has just lifted off would be told to go back and
-wait with the hands that have not.
+Behaviour cloning sees states on the demonstrated path only; a policy's small errors lead off it, where nothing was
+learned and the arm stops over the table. Shifted observations with unchanged commands demonstrate the way back to the
+path. A held object is shifted along. Offsets shrink with height: far above the table demonstrations differ by more than
+a policy errs, and an offset would be label noise. Heights are not shifted, since nothing else in the state tells how
+far a lift has come.
 """
 
 import torch
@@ -16,7 +15,7 @@ from rev2fwd_il.tasks.geometry import about_vertical, right_products
 from rev2fwd_il.tasks.task import Task
 
 SIDEWAYS = torch.tensor([1.0, 1.0, 0.0])
-LOW_M = 0.04  # above it, offsets shrink in inverse proportion to the hand's height
+LOW_M = 0.04  # above it, offsets shrink in inverse proportion to the end effector's height
 
 
 def shift_end_effectors(

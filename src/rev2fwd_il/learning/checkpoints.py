@@ -119,7 +119,7 @@ def _written_to(path: Path) -> Iterator[Path]:
     except (OSError, RuntimeError, SafetensorError) as error:  # torch.save says RuntimeError for a full disk
         raise CheckpointError(
             f"{path}: could not be written", found=error,
-            do="free space or mend permissions, then start again: the last snapshot is continued",
+            do="free space or correct permissions, then start again: the last snapshot is continued",
         ) from error  # fmt: skip
     finally:
         remove(temporary)

@@ -76,12 +76,12 @@ class EpisodeTables:
         """Write one episode: its frames, its statistics and its row of metadata."""
         vectors = self._vectors(episode, rollout) | self._files.bookkeeping(len(episode), task)
         images = {key: getattr(episode, keys.CAMERAS[key]) for key in self.meta.image_keys}
-        pictures = {key: png_column(stack) for key, stack in images.items()}
+        encoded = {key: png_column(stack) for key, stack in images.items()}
         stats = compute_episode_stats(vectors, self.meta.features)
         stats |= {
             key: image_stats([shrunk(stack[i]) for i in sample_indices(len(stack))]) for key, stack in images.items()
         }
-        self._files.append({**vectors, **pictures}, task, stats)
+        self._files.append({**vectors, **encoded}, task, stats)
 
     def _vectors(self, episode: Episode, rollout: bool) -> dict[str, np.ndarray]:
         """Every column of ours without images: (T, D) float32, (T,) bool."""

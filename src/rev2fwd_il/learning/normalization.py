@@ -3,8 +3,8 @@
 States and actions are mapped to [-1, 1] by their minimum and maximum (LeRobot's MIN_MAX). Three corrections are made to
 the minimum and maximum themselves, so that LeRobot's own processor steps apply and undo them:
 
-1. A dimension that hardly varies (a fixed target, a hand that never tilts) gets a least range around its middle;
-   otherwise a millimetre of noise would fill the whole of [-1, 1], and an object that tips would be far outside of it.
+1. A dimension that hardly varies (a fixed target, an end effector that never tilts) gets a least range around its
+   middle; otherwise a millimetre of noise would fill the whole of [-1, 1], and a tipped object would be far outside.
 2. Relative actions are measured over all steps of all windows, not over frames.
 3. Actions are measured in units that weigh errors as a grasp does: the loss is their mean square, and were positions
    divided by their whole range, the gripper would count for nearly everything and 5 mm for nothing.

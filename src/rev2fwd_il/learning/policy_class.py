@@ -69,7 +69,7 @@ def make_config(policy_type: str, wanted: dict, optional: dict) -> PreTrainedCon
     if unknown:
         raise ConfigError(
             f"policy.{base_type(policy_type)}: {', '.join(unknown)}: no setting of LeRobot's {theirs.__name__}",
-            expected=f"some of {', '.join(sorted(names))}", do="mend the names in the configuration",
+            expected=f"some of {', '.join(sorted(names))}", do="correct the names in the configuration",
         )  # fmt: skip
     try:
         return chosen(**wanted, **{name: value for name, value in optional.items() if name in names})

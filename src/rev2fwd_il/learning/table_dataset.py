@@ -19,7 +19,7 @@ from PIL import Image
 
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.learning.dataset_videos import VideoFiles, encoder_like
-from rev2fwd_il.learning.table_files import TableFiles, image_stats, named_pictures, shrunk, sort_stats
+from rev2fwd_il.learning.table_files import TableFiles, as_image_structs, image_stats, shrunk, sort_stats
 
 REPO_ID = "local/reversed"
 
@@ -50,7 +50,7 @@ class TableDataset:
         """One episode: columns (T, ...) but LeRobot's own, T frames of each camera, and the task's text."""
         length = len(next(iter(columns.values())))
         images = {key: columns[key] for key in self._meta.image_keys}
-        columns = columns | {key: named_pictures(_encoded(column)) for key, column in images.items()}
+        columns = columns | {key: as_image_structs(_encoded(column)) for key, column in images.items()}
         columns |= self._tables.bookkeeping(length, text)
         stats = compute_episode_stats(
             {key: _array(columns[key]) for key in columns if self._has_numbers(key)}, self._meta.features
@@ -81,5 +81,5 @@ def _encoded(column: pa.ChunkedArray) -> pa.Array:
 
 def _stored_stats(encoded: pa.Array) -> dict[str, np.ndarray]:
     """Statistics of encoded images (T,)."""
-    pictures = (Image.open(io.BytesIO(encoded[i].as_py())) for i in sample_indices(len(encoded)))
-    return image_stats([shrunk(np.asarray(picture.convert("RGB"))) for picture in pictures])
+    sampled = (Image.open(io.BytesIO(encoded[i].as_py())) for i in sample_indices(len(encoded)))
+    return image_stats([shrunk(np.asarray(image.convert("RGB"))) for image in sampled])

@@ -89,10 +89,10 @@ def png_column(images: np.ndarray) -> pa.Array:
         buffer = io.BytesIO()
         Image.fromarray(image).save(buffer, "PNG", compress_level=PNG_COMPRESSION)
         encoded.append(buffer.getvalue())
-    return named_pictures(pa.array(encoded, pa.binary()))
+    return as_image_structs(pa.array(encoded, pa.binary()))
 
 
-def named_pictures(encoded: pa.Array) -> pa.Array:
+def as_image_structs(encoded: pa.Array) -> pa.Array:
     """Encoded images (T,) as `datasets.Image` stores them, named in this order."""
     paths = [f"frame-{index:06d}.png" for index in range(len(encoded))]
     return pa.StructArray.from_arrays([encoded, pa.array(paths)], names=["bytes", "path"])

@@ -188,8 +188,8 @@ class TrainingLoop:
         config = self.bundle.config
         steps = config.n_obs_steps, self.bundle.prediction_horizon
         windows = cut_windows(self.store, anchors, *steps, self.observations)
-        if self.config.hand_noise and not config.image_features:  # pictures would still show the hand in its place
-            windows = shift_end_effectors(windows, self.task, self.config.hand_noise, self.config.hand_turn_noise)
+        if self.config.ee_noise and not config.image_features:  # images would still show it in its place
+            windows = shift_end_effectors(windows, self.task, self.config.ee_noise, self.config.ee_turn_noise)
         windows = {key: value.to(self.accelerator.device, non_blocking=True) for key, value in windows.items()}
         batch = policy_input(self.bundle, windows)
         if self.privileged is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from rev2fwd_il import keys
 from rev2fwd_il.keys import CONTROL_HZ
 from rev2fwd_il.tasks.geometry import turn_about_vertical
-from rev2fwd_il.tasks.task import GripperEvent, Leg
+from rev2fwd_il.tasks.task import GripperEvent, Waypoint
 
 TURN_SPEED_RAD_S = 2.0
 ROUNDING_STEPS = 5  # two passes of a window this wide round the corners: each reaches 4 steps into a dwell
@@ -21,7 +21,7 @@ RAMP_STEPS = 4  # the way starts and ends at rest, rounded like any corner
 
 
 def command_sequence(
-    ee_start: np.ndarray, way: Iterable[Leg | GripperEvent], dwell_steps: tuple[int, int] = (7, 7)
+    ee_start: np.ndarray, way: Iterable[Waypoint | GripperEvent], dwell_steps: tuple[int, int] = (7, 7)
 ) -> np.ndarray:
     """Commands (T, 8) at CONTROL_HZ, ee pose and gripper, from end-effector pose (7,) along a task's way.
 
@@ -47,7 +47,7 @@ def command_sequence(
     return np.concatenate([rounded, np.array(grippers)[:, None]], 1).astype(np.float32)
 
 
-def _steps_of(here: np.ndarray, leg: Leg) -> int:
+def _steps_of(here: np.ndarray, leg: Waypoint) -> int:
     """Control steps from pose (7,) along a leg, at its speed and no faster than TURN_SPEED_RAD_S."""
     distance = np.linalg.norm(leg.pose[:3] - here[:3])
     angle = abs(turn_about_vertical(leg.pose[3:], here[3:]))

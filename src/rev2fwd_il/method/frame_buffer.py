@@ -11,10 +11,10 @@ class FrameBuffer:
     def __init__(self, num_envs: int):
         self._frames: list[list[tuple]] = [[] for _ in range(num_envs)]
 
-    def add(self, env_ids, observation, action: np.ndarray, pictures=None) -> None:
+    def add(self, env_ids, observation, action: np.ndarray, camera_images=None) -> None:
         """One frame of these environments: the observation, and the action (N, 8) commanded at it."""
         for env in env_ids:
-            views = (None, None) if pictures is None else (pictures[0][env], pictures[1][env])
+            views = (None, None) if camera_images is None else (camera_images[0][env], camera_images[1][env])
             self._frames[env].append(
                 (
                     observation.ee_pose[env],

@@ -38,7 +38,7 @@ class JointTrajectory:
 
 
 @dataclass(frozen=True)
-class JointVerdict:
+class JointReplayOutcome:
     """What an execution by joints showed."""
 
     success: bool
@@ -52,13 +52,13 @@ def record_joints(
 ) -> Iterator[JointEpisode]:
     """Replay episodes of Task "A" or "B" by their poses; `seen.success` says whether it was done again."""
     recorder = JointRecorder(cell)
-    for index, verdict in enumerate(replay(recorder, config, task, episodes, images=images)):
-        yield JointEpisode(verdict.replayed, *recorder.joints(index % cell.num_envs, len(verdict.replayed)))
+    for index, outcome in enumerate(replay(recorder, config, task, episodes, images=images)):
+        yield JointEpisode(outcome.replayed, *recorder.joints(index % cell.num_envs, len(outcome.replayed)))
 
 
 def replay_joints(
     cell: JointCell, config: Config, task: str, trajectories: Iterable[JointTrajectory]
-) -> Iterator[JointVerdict]:
+) -> Iterator[JointReplayOutcome]:
     """Execute each open loop, `cell.num_envs` at a time, judged as Task "A" or "B"."""
     recorder = JointRecorder(cell)
     for batch in batched(trajectories, cell.num_envs):
@@ -76,4 +76,4 @@ def replay_joints(
             seen, failure, error_m = runs[env]
             joints, _ = recorder.joints(env, len(trajectory.command))
             away = np.abs(joints[:, :-2] - trajectory.joint_pos).max(1)
-            yield JointVerdict(seen.success, failure, error_m, away)
+            yield JointReplayOutcome(seen.success, failure, error_m, away)

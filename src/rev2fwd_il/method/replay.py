@@ -20,17 +20,17 @@ DEPARTURE_M = 0.02
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ReplayOutcome:
     """What a replay showed."""
 
     success: bool
     failure: str | None
-    residual_m: np.ndarray  # (T,) distance of the replayed hand from the trajectory's
+    residual_m: np.ndarray  # (T,) distance of the replayed end effector from the trajectory's
     object_residual_m: np.ndarray  # (T,) distance of the replayed object from the trajectory's
     final_error_m: float  # xy distance of the object from the target, SETTLE_STEPS after the episode's last action
     replayed: Episode | None  # the same actions with the observations of the replay
 
-    def without_frames(self) -> "Verdict":
+    def without_frames(self) -> "ReplayOutcome":
         """The numbers alone, for keeping many."""
         return replace(self, replayed=None)
 
@@ -40,7 +40,7 @@ class Verdict:
         return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
 
     @classmethod
-    def from_note(cls, note: dict) -> "Verdict":
+    def from_note(cls, note: dict) -> "ReplayOutcome":
         """What `to_note` gave."""
         arrays = {name: np.float32(note[name]) for name in ("residual_m", "object_residual_m")}
         return cls(**note | arrays, replayed=None)
@@ -54,46 +54,46 @@ class Verdict:
 
 def replay(
     cell: Cell, config: Config, task: str, episodes: Sequence[Episode], *, images: bool = False, start: int = 0
-) -> Iterator[Verdict]:
-    """Execute each episode of Task "A" or "B" open loop, `cell.num_envs` at a time; verdicts from number `start` on."""
+) -> Iterator[ReplayOutcome]:
+    """Execute each episode of Task "A" or "B" open loop, `cell.num_envs` at a time; outcomes from number `start` on."""
     for first in range(start, len(episodes), cell.num_envs):
         last = min(first + cell.num_envs, len(episodes))
         yield from replay_batch(cell, config, task, [episodes[i] for i in range(first, last)], images)
 
 
-def summarize_replays(verdicts: list[Verdict]) -> dict:
-    """Success rate, residuals of the hand [m] and final errors of a set of replays; one entry an episode.
+def summarize_replays(outcomes: list[ReplayOutcome]) -> dict:
+    """Success rate, residuals of the end effector [m] and final errors of a set of replays; one entry an episode.
 
     Of no replays at all there are counts, and None for the rest.
     """
-    residuals = np.concatenate([verdict.residual_m for verdict in verdicts] or [np.zeros(0, np.float32)])
-    errors = [verdict.final_error_m for verdict in verdicts if verdict.success]
+    residuals = np.concatenate([outcome.residual_m for outcome in outcomes] or [np.zeros(0, np.float32)])
+    errors = [outcome.final_error_m for outcome in outcomes if outcome.success]
     return {
-        "attempted": len(verdicts),
-        "succeeded": sum(verdict.success for verdict in verdicts),
-        "rate": rate(sum(verdict.success for verdict in verdicts), len(verdicts)),
-        "tracking_error_mean_m": float(residuals.mean()) if verdicts else None,
-        "tracking_error_p99_m": float(np.percentile(residuals, 99)) if verdicts else None,
-        "tracking_error_max_m": float(residuals.max()) if verdicts else None,
+        "attempted": len(outcomes),
+        "succeeded": sum(outcome.success for outcome in outcomes),
+        "rate": rate(sum(outcome.success for outcome in outcomes), len(outcomes)),
+        "tracking_error_mean_m": float(residuals.mean()) if outcomes else None,
+        "tracking_error_p99_m": float(np.percentile(residuals, 99)) if outcomes else None,
+        "tracking_error_max_m": float(residuals.max()) if outcomes else None,
         "final_error_median_m": float(np.median(errors)) if errors else None,
         "episodes": [
             {
-                "success": bool(verdict.success),
-                "failure": verdict.failure,
-                "tracking_error_mean_m": float(verdict.residual_m.mean()),
-                "tracking_error_max_m": float(verdict.residual_m.max()),
-                "final_error_m": verdict.final_error_m,
-                "first_departure_step": verdict.departure_step,
+                "success": bool(outcome.success),
+                "failure": outcome.failure,
+                "tracking_error_mean_m": float(outcome.residual_m.mean()),
+                "tracking_error_max_m": float(outcome.residual_m.max()),
+                "final_error_m": outcome.final_error_m,
+                "first_departure_step": outcome.departure_step,
             }
-            for verdict in verdicts
+            for outcome in outcomes
         ],
     }
 
 
 def replay_batch(
     cell: Cell, config: Config, task: str, episodes: list[Episode], images: bool, joints: list[np.ndarray] | None = None
-) -> list[Verdict]:
-    """Verdicts on up to `cell.num_envs` episodes; the joints (N, 9) at each step are appended to `joints`."""
+) -> list[ReplayOutcome]:
+    """Outcomes on up to `cell.num_envs` episodes; the joints (N, 9) at each step are appended to `joints`."""
     padded = [episodes[min(i, len(episodes) - 1)] for i in range(cell.num_envs)]  # idle ones repeat the last
     cell.reset(
         np.arange(cell.num_envs),
@@ -104,7 +104,7 @@ def replay_batch(
     targets = np.stack([episode.target_pose for episode in padded])
     commands = [episode.action for episode in padded]
     runs = run_open_loop(cell, config, task, commands, targets, images=images, joints=joints)
-    return [_verdict(episode, *run) for episode, run in zip(episodes, runs)]
+    return [_outcome(episode, *run) for episode, run in zip(episodes, runs)]
 
 
 def run_open_loop(
@@ -144,8 +144,10 @@ def run_open_loop(
     return [(buffer.cut(env, targets[env], succeeded[env]), failures[env], float(errors[env])) for env in everyone]
 
 
-def _verdict(original: Episode, replayed: Episode, failure: str | None, final_error_m: float) -> Verdict:
+def _outcome(original: Episode, replayed: Episode, failure: str | None, final_error_m: float) -> ReplayOutcome:
     def residual(field: str) -> np.ndarray:
         return np.linalg.norm(getattr(replayed, field)[:, :3] - getattr(original, field)[:, :3], axis=1)
 
-    return Verdict(replayed.success, failure, residual("ee_pose"), residual("obj_pose"), float(final_error_m), replayed)
+    return ReplayOutcome(
+        replayed.success, failure, residual("ee_pose"), residual("obj_pose"), float(final_error_m), replayed
+    )

@@ -3,12 +3,12 @@
     B:  start -> above goal -> grasp -> carry -> release at the target -> end        frame t = 0 .. T-1
     A:  end -> above the object -> grasp -> carry -> release at the goal -> start    frame k = T-1-t
 
-What reverses: the path. Poses of hand and object and the finger opening are states that were physically passed through,
-and while the object rests or is held firmly, passing through them the other way is physical too.
+What reverses: the path. Poses of end effector and object and the finger opening are states that were physically passed
+through, and while the object rests or is held firmly, passing through them the other way is physical too.
 
 What does not: causes. A command precedes its effect in either direction of time, so no command survives reversal:
 
-- The hand's command is rebuilt as the pose it reaches one step later. This is what `action` means in every dataset
+- The pose command is rebuilt as the pose it reaches one step later. This is what `action` means in every dataset
   here, because the arm is where it was commanded to be one control step later (sim/actions.py).
 - The gripper's command is rebuilt from the measured opening *ahead*: fingers that will be half closed (open) a few
   steps later were told to close (open) now. Reversing the command itself would put the effect before its cause.

@@ -76,11 +76,11 @@ class Controller:
         """Hold the last command from now on."""
         self._tasks[env] = None
 
-    def act(self, observation: Observation, pictures=None) -> np.ndarray:
+    def act(self, observation: Observation, camera_images=None) -> np.ndarray:
         """(N, 8): the commands at this observation. Retired environments hold still."""
         active = [env for env, task in enumerate(self._tasks) if task and self._started[env] <= self._step]
         rising = [env for env, task in enumerate(self._tasks) if task and self._started[env] > self._step]
-        self._seen.append((observation, pictures))
+        self._seen.append((observation, camera_images))
         for task, policy in self._policies.items():
             used_up = self._step % policy.n_action_steps == 0
             acting = [env for env in active if self._tasks[env] == task]
@@ -109,7 +109,9 @@ class Controller:
         stacked = {keys.OBS_STATE: observation.state(pose, width), keys.OBS_ENVIRONMENT_STATE: around}
         if policy.uses_images:
             for camera, key in enumerate(keys.CAMERAS):
-                stacked[key] = np.stack([[pictures[camera][env] for _, pictures, env in row] for row in frames])
+                stacked[key] = np.stack(
+                    [[camera_images[camera][env] for _, camera_images, env in row] for row in frames]
+                )
         return {key: torch.from_numpy(stacked[key]) for key in policy.observation_keys}
 
 
@@ -139,9 +141,9 @@ def run_attempts(
         active = [env for env, now in enumerate(current) if now]
         if not active and not waiting:
             return
-        pictures = cell.images() if images or controller.looks() else None
-        action = controller.act(cell.observation, pictures)
-        buffer.add(active, cell.observation, action, pictures if images else None)
+        camera_images = cell.images() if images or controller.looks() else None
+        action = controller.act(cell.observation, camera_images)
+        buffer.add(active, cell.observation, action, camera_images if images else None)
         joint_pos = cell.joint_pos()
         for env in active:
             joints[env].append(joint_pos[env])

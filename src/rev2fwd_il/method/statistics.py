@@ -15,7 +15,7 @@ MIN_BOOTSTRAP_RUNS = 20  # below, runs get a t interval
 def rate(successes: int, attempts: int) -> dict:
     """A success rate with its 95 % intervals; without attempts, rate and intervals are None.
 
-    Wilson (score) is what pictures show, Clopper-Pearson (exact, never too narrow) what claims rest on:
+    Wilson (score) is what figures show, Clopper-Pearson (exact, never too narrow) what claims rest on:
     Brown, Cai, DasGupta, "Interval Estimation for a Binomial Proportion", 2001. Raises ValueError for other counts.
     """
     successes, attempts = int(successes), int(attempts)

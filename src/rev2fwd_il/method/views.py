@@ -1,6 +1,6 @@
 """Further views of demonstrations: both cameras' images with the end effector beside its path.
 
-A policy that sees meets pictures from beside the path as soon as it errs. Each demonstration is replayed with images,
+A policy that sees meets images from beside the path as soon as it errs. Each demonstration is replayed with images,
 and then each frame is shown once more with the end effector, and the object that it holds, moved by a little
 (learning/augmentation.py), while the command stays: what the cameras show, what the arm measures and what is asked for
 agree.
@@ -31,8 +31,8 @@ def views(
     for start in range(first, len(episodes), cell.num_envs):
         batch = [episodes[index] for index in range(start, min(start + cell.num_envs, len(episodes)))]
         joints: list[np.ndarray] = []
-        verdicts = replay_batch(cell, config, direction, batch, images=True, joints=joints)
-        originals = {env: verdict.replayed for env, verdict in enumerate(verdicts) if verdict.success}
+        outcomes = replay_batch(cell, config, direction, batch, images=True, joints=joints)
+        originals = {env: outcome.replayed for env, outcome in enumerate(outcomes) if outcome.success}
         out = [*originals.values()]
         for copy in range(config.views.copies):
             noise = derive(seed, "views", start, copy)
@@ -52,7 +52,7 @@ def _moved(task: Task, originals: dict[int, Episode], config: ViewsConfig, seed:
             )
             windows = {keys.OBS_STATE: state, keys.OBS_ENVIRONMENT_STATE: around}
             windows = {key: torch.from_numpy(values)[:, None] for key, values in windows.items()}
-            windows = shift_end_effectors(windows, task, config.hand_noise, config.hand_turn_noise)
+            windows = shift_end_effectors(windows, task, config.ee_noise, config.ee_turn_noise)
             obj_pose, _ = task.parse_environment_state(windows[keys.OBS_ENVIRONMENT_STATE][:, 0].numpy())
             copies[env] = episode.replace(ee_pose=windows[keys.OBS_STATE][:, 0, :7].numpy(), obj_pose=obj_pose)
     return copies

@@ -26,9 +26,9 @@ def reversal_of(episode: Episode, candidates: EpisodeDataset) -> int | None:
     return best if distance[best] < SAME_PLACE_M else None
 
 
-def worst_replay(verdicts: list[dict]) -> int:
+def worst_replay(outcomes: list[dict]) -> int:
     """Index of the replay that ended farthest from the target, a failure before any success."""
-    return max(range(len(verdicts)), key=lambda i: (not verdicts[i]["success"], verdicts[i]["final_error_m"]))
+    return max(range(len(outcomes)), key=lambda i: (not outcomes[i]["success"], outcomes[i]["final_error_m"]))
 
 
 def gripper_events(episode: Episode) -> list[tuple[int, str]]:

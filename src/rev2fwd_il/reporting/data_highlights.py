@@ -24,12 +24,12 @@ def data_highlights(results: Results) -> Iterator[Highlight]:
     )  # fmt: skip
     if demos and reversals:
         yield from _reversal(demos, reversals)
-    verdicts = (results.replay or {}).get("episodes")
-    if verdicts:
+    outcomes = (results.replay or {}).get("episodes")
+    if outcomes:
         caption = "Replays of the reversed demonstrations; the worst by its number."
-        yield "replays", dataset_figures.replays(verdicts), caption, figure_data.replays(verdicts)
-        if reversals and len(reversals) == len(verdicts):
-            yield _worst_replay(reversals, kept, verdicts)
+        yield "replays", dataset_figures.replays(outcomes), caption, figure_data.replays(outcomes)
+        if reversals and len(reversals) == len(outcomes):
+            yield _worst_replay(reversals, kept, outcomes)
     for task in keys.TASKS:
         n, path = results.rollouts.get(task, (0, None))
         if rollouts := _open(path, results):
@@ -50,10 +50,10 @@ def _reversal(demos: EpisodeDataset, reversals: EpisodeDataset) -> Iterator[High
             return
 
 
-def _worst_replay(reversals: EpisodeDataset, kept: EpisodeDataset | None, verdicts: list[dict]) -> Highlight:
+def _worst_replay(reversals: EpisodeDataset, kept: EpisodeDataset | None, outcomes: list[dict]) -> Highlight:
     """The worst replay against its trajectory; what a failed replay did is not stored, only where it departed."""
-    worst = worst_replay(verdicts)
-    row, place = verdicts[worst], sum(verdict["success"] for verdict in verdicts[:worst])
+    worst = worst_replay(outcomes)
+    row, place = outcomes[worst], sum(outcome["success"] for outcome in outcomes[:worst])
     replayed = kept[place] if kept and row["success"] and place < len(kept) else None
     figure = episode_figures.replay_over_time(reversals[worst], replayed, CONTROL_HZ, row["first_departure_step"])
     ending = "succeeded all the same" if row["success"] else f"failed: {row['failure']}"

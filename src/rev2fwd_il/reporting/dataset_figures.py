@@ -60,14 +60,14 @@ def outcomes(dataset: EpisodeDataset, title: str) -> Figure:
     return figure
 
 
-def replays(verdicts: list[dict]) -> Figure:
+def replays(outcomes: list[dict]) -> Figure:
     """Every replayed trajectory: tracking error of the end effector against final error of the object."""
     figure, axis = plt.subplots(figsize=(7.5, 4.5))
-    table = np.array([[row["tracking_error_max_m"], row["final_error_m"], row["success"]] for row in verdicts])
+    table = np.array([[row["tracking_error_max_m"], row["final_error_m"], row["success"]] for row in outcomes])
     for success, marker, colour, label in ((1, "o", DARK, "success"), (0, "x", MIDDLE, "failure")):
         mine = table[table[:, 2] == success]
         axis.scatter(*(1000 * mine[:, :2].T), marker=marker, color=colour, s=22, label=f"{label}: {len(mine)}")
-    worst = worst_replay(verdicts)
+    worst = worst_replay(outcomes)
     axis.annotate(f"worst: {worst}", 1000 * table[worst, :2], (6, 6), textcoords="offset points", fontsize=8)
     axis.set(
         xlabel="largest distance of the end effector from the trajectory [mm]",

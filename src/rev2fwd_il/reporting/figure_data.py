@@ -47,11 +47,11 @@ def failures(results: Results) -> Iterator[dict]:
             yield {"arm": arm, "task": task, "iteration": iteration, "failure": kind, "episodes": count}
 
 
-def replays(verdicts: list[dict]) -> Iterator[dict]:
+def replays(outcomes: list[dict]) -> Iterator[dict]:
     """One replayed trajectory a row."""
     names = ("success", "failure", "tracking_error_mean_m", "tracking_error_max_m", "final_error_m")
-    for index, verdict in enumerate(verdicts):
-        yield {"trajectory": index} | {name: verdict.get(name) for name in names}
+    for index, outcome in enumerate(outcomes):
+        yield {"trajectory": index} | {name: outcome.get(name) for name in names}
 
 
 def over_time(named: dict[str, Episode], fps: float) -> Iterator[dict]:

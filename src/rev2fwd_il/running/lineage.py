@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from rev2fwd_il import keys
-from rev2fwd_il.config.base import EPISODE_LENGTH
+from rev2fwd_il.config.base import EE_NOISE, EPISODE_LENGTH
 from rev2fwd_il.config.policy import FORMER_NAMES
 from rev2fwd_il.config.run import Config
 from rev2fwd_il.config.task import DEFAULT_KIND
@@ -121,6 +121,7 @@ def _draw(node: Artifact, shown: set) -> Iterator[str]:
 def _renamed(settings: dict) -> dict:
     """Recorded settings under their present names."""
     present = {f"policy.{former}": f"policy.{name}" for former, name in FORMER_NAMES.items()}
+    present |= {f"train.{former}": f"train.{name}" for former, name in EE_NOISE.items()}
     for section in ("task", "rollout", "evaluation"):
         present |= {f"{section}.{former}": f"{section}.{name}" for former, name in EPISODE_LENGTH.items()}
     known = {"task.kind": DEFAULT_KIND} if "task.goal_xy" in settings else {}  # the only kind there was

@@ -3,7 +3,8 @@
 Isaac Lab's differential IK sends joint positions only, so a joint PD drive follows a moving command with the lag kd/kp.
 This term spreads each command over the control step as a straight line from the previous one, and sends the line's
 velocity as joint velocity target too. The drive then damps the deviation from the commanded motion instead of the
-motion itself, and the hand is where it was commanded to be when the control step ends. docs/decisions.md has figures.
+motion itself, and the end effector is where it was commanded to be when the control step ends (docs/decisions.md has
+figures).
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from isaaclab.utils import configclass
 from rev2fwd_il.running.patches import EE_KINEMATICS as PATCH
 
 
-class Hand(NamedTuple):
+class EndEffector(NamedTuple):
     """The tool centre point in the robot-base frame."""
 
     position: torch.Tensor  # (N, 3) [m]
@@ -31,8 +32,8 @@ class Hand(NamedTuple):
 class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
     """Commands are [x, y, z, qx, qy, qz, qw] of the tool centre point in the robot-base frame, (num_envs, 7).
 
-    Pose and Jacobian of the hand are those of Isaac Lab's term to the last bit. What the two share, and what a fixed
-    base leaves as it is, is computed once: an operation takes its time however few environments there are.
+    Pose and Jacobian of the end effector are those of Isaac Lab's term to the last bit. What the two share, and what a
+    fixed base leaves as it is, is computed once: an operation takes its time however few environments there are.
     """
 
     cfg: "TrackingInverseKinematicsActionCfg"
@@ -56,16 +57,16 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
         contiguous = self._jacobi_joint_ids == list(range(first, last + 1))
         self._jacobi_joints = slice(first, last + 1) if contiguous else self._jacobi_joint_ids
         self._damping = self.cfg.controller.ik_params["lambda_val"] ** 2 * torch.eye(6, device=self.device)
-        self._hand_now: Hand | None = None  # known between a command and the first physics step
+        self._ee_now: EndEffector | None = None  # known between a command and the first physics step
         self._find_base()
         self._own_kinematics, self._is_verified = PATCH.fits(), False
 
     def process_actions(self, actions: torch.Tensor):
-        self._hand_now = None
+        self._ee_now = None
         self._verify_kinematics()
-        self._hand_now = hand = self._hand()
-        # The line starts where the last command ended or, after a reset, where the hand is.
-        here = torch.cat([hand.position, hand.rotation], -1)
+        self._ee_now = ee = self._ee()
+        # The line starts where the last command ended or, after a reset, where the end effector is.
+        here = torch.cat([ee.position, ee.rotation], -1)
         self._line_start = torch.where(self._start_is_stale[:, None], here, self._line_end)
         self._start_is_stale[:] = False
         super().process_actions(actions)
@@ -75,16 +76,16 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
 
     def apply_actions(self):
         if not self.cfg.feed_forward:
-            self._hand_now = None
+            self._ee_now = None
             super().apply_actions()
             return
-        hand, self._hand_now = self._hand(), None
+        ee, self._ee_now = self._ee(), None
         self._substep += 1
-        # The position target is held for a substep while the hand moves on: aim at the substep's middle.
+        # The position target is held for a substep while the end effector moves on: aim at the substep's middle.
         desired = torch.lerp(self._line_start, self._line_end, (self._substep - 0.5) / self._substeps)
         desired = torch.cat([desired[:, :3], math_utils.normalize(desired[:, 3:])], -1)
-        error = _pose_error(torch.cat([hand.position, hand.rotation], -1), desired)
-        step, velocity = self._joint_motion(hand, error, self._line_twist)
+        error = _pose_error(torch.cat([ee.position, ee.rotation], -1), desired)
+        step, velocity = self._joint_motion(ee, error, self._line_twist)
         joint_pos = self._asset.data.joint_pos.torch[:, self._joint_ids]
         self._asset.actuators.target_command.set_position_index(value=joint_pos + step, joint_ids=self._target_joints)
         self._asset.actuators.target_command.set_velocity_index(value=velocity, joint_ids=self._target_joints)
@@ -92,18 +93,18 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
     def reset(self, env_ids: Sequence[int] | None = None) -> None:
         super().reset(env_ids)
         self._start_is_stale[slice(None) if env_ids is None else env_ids] = True
-        self._hand_now = None
+        self._ee_now = None
         self._find_base()
 
     def pose_error(self, goal: torch.Tensor, env_ids: torch.Tensor) -> torch.Tensor:
-        """From the hand to a goal (M, 7) in these environments: (M, 6) [m, rad]."""
+        """From the end effector to a goal (M, 7) in these environments: (M, 6) [m, rad]."""
         return _pose_error(torch.cat(self._compute_frame_pose(), -1)[env_ids], goal)
 
     def joint_step(self, error: torch.Tensor, env_ids: torch.Tensor) -> torch.Tensor:
         """The joint motion (M, 7) [rad] that takes a pose error (M, 6) away, to first order."""
         full = torch.zeros(self.num_envs, 6, device=self.device)
         full[env_ids] = error
-        return self._joint_motion(self._hand(), full, full)[0][env_ids]
+        return self._joint_motion(self._ee(), full, full)[0][env_ids]
 
     def _find_base(self) -> None:
         """A fixed base turns at resets only."""
@@ -120,43 +121,45 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
                 self._own_kinematics = False
         self._is_verified = True
 
-    def _hand(self) -> Hand:
-        if self._hand_now is not None:
-            return self._hand_now
+    def _ee(self) -> EndEffector:
+        if self._ee_now is not None:
+            return self._ee_now
         if not self._own_kinematics:
             position, rotation = super()._compute_frame_pose()
-            return Hand(position, rotation, torch.zeros_like(position))
+            return EndEffector(position, rotation, torch.zeros_like(position))
         data, body = self._asset.data, self._body_idx
         rotation = math_utils.quat_mul(self._from_base, data.body_quat_w.torch[:, body])
         lever = math_utils.quat_apply(rotation, self._offset_pos)
         from_base = data.body_pos_w.torch[:, body] - data.root_pos_w.torch
         position = math_utils.quat_apply(self._from_base, from_base) + lever
-        return Hand(position, math_utils.quat_mul(rotation, self._offset_rot), lever)
+        return EndEffector(position, math_utils.quat_mul(rotation, self._offset_rot), lever)
 
     def _compute_frame_pose(self) -> tuple[torch.Tensor, torch.Tensor]:
-        hand = self._hand()
-        return hand.position, hand.rotation
+        ee = self._ee()
+        return ee.position, ee.rotation
 
-    def _compute_frame_jacobian(self, hand: Hand | None = None) -> torch.Tensor:
+    def _compute_frame_jacobian(self, ee: EndEffector | None = None) -> torch.Tensor:
         if not self._own_kinematics:
             return super()._compute_frame_jacobian()
         jacobian = self._asset.data.body_link_jacobian_w.torch[:, self._jacobi_body_idx][..., self._jacobi_joints]
         linear = torch.bmm(self._from_base_matrix, jacobian[:, :3])
         angular = torch.bmm(self._from_base_matrix, jacobian[:, 3:])
-        lever = (hand or self._hand()).lever[:, :, None]
+        lever = (ee or self._ee()).lever[:, :, None]
         return torch.cat([linear + torch.linalg.cross(angular, lever, dim=1), angular], 1)
 
     def _limited(self, start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
-        """The command, brought within the hand's largest speed and with its quaternion on the start's side."""
+        """The command, brought within the end effector's largest speed and with its quaternion on the start's side."""
         delta = end[:, :3] - start[:, :3]
         distance = delta.norm(dim=-1, keepdim=True)
         scale = (self.cfg.max_speed * self._control_dt / distance.clamp_min(1e-9)).clamp_max(1.0)
         same_side = torch.where((start[:, 3:] * end[:, 3:]).sum(-1, keepdim=True) < 0, -end[:, 3:], end[:, 3:])
         return torch.cat([start[:, :3] + delta * scale, same_side], -1)
 
-    def _joint_motion(self, hand: Hand, error: torch.Tensor, twist: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _joint_motion(
+        self, ee: EndEffector, error: torch.Tensor, twist: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Damped least squares for a pose error (N, 6) [m, rad] and a twist (N, 6) [m/s, rad/s] at once: two (N, 7)."""
-        jacobian = self._compute_frame_jacobian(hand)
+        jacobian = self._compute_frame_jacobian(ee)
         transposed = jacobian.transpose(1, 2)
         square = jacobian @ transposed + self._damping
         solution = transposed @ torch.linalg.solve(square, torch.stack([error, twist], -1))
@@ -171,7 +174,7 @@ def _pose_error(start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
 
 @configclass
 class TrackingInverseKinematicsActionCfg(DifferentialInverseKinematicsActionCfg):
-    """`max_speed`: the fastest the hand is commanded to move, whatever the command [m/s].
+    """`max_speed`: the fastest the end effector is commanded to move, whatever the command [m/s].
 
     Without `feed_forward` this is Isaac Lab's own term: a position target that jumps once a control step.
     """

@@ -31,7 +31,7 @@ def wrist_rotation(camera: WristCameraConfig) -> Quaternion:
 def calibration(config: Config) -> dict:
     """{"cameras": {field: {width, height, intrinsics, pose, frame}}}, for the meta of a dataset with images.
 
-    `pose` is [x, y, z, qw, qx, qy, qz] [m] of the optical frame (x right, y down, z into the picture), `intrinsics` the
+    `pose` is [x, y, z, qw, qx, qy, qz] [m] of the optical frame (x right, y down, z into the image), `intrinsics` the
     3 x 3 pinhole matrix [px]; the first pixel's centre lies at (0.5, 0.5).
     """
     sim = config.sim

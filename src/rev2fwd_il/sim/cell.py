@@ -67,7 +67,7 @@ class Cell:
     @torch.inference_mode()
     def overview(self) -> np.ndarray:
         """The whole cell from the front now, (N, H, W, 3) uint8."""
-        return self._render("film_camera")
+        return self._render("video_camera")
 
     def _render(self, name: str) -> np.ndarray:
         camera = self.env.scene[name]
@@ -118,13 +118,13 @@ class Cell:
         self.show_target(everyone, np.tile(target_xy, (self.num_envs, 1)))
         for first in range(0, count, self.num_envs):
             place(ids, np.minimum(np.arange(first, first + self.num_envs), count - 1))
-            film = self._render("film_camera")
+            film = self._render("video_camera")
             frames.append(_beside(film, *self.images()) if with_cameras else film)
         return np.concatenate(frames)[:count]
 
     @torch.inference_mode()
     def show_beside(self, joint_pos: np.ndarray, ee_pose: np.ndarray, obj_pose: np.ndarray) -> None:
-        """Put every arm at joints (N, 9) and then its hand at a pose (N, 7) close by, and objects at (N, 7).
+        """Put every arm at joints (N, 9) and then its end effector at a pose (N, 7) close by, and objects at (N, 7).
 
         For images; physics goes on from a reset only.
         """
@@ -133,9 +133,9 @@ class Cell:
 
     @torch.inference_mode()
     def reset(self, env_ids: np.ndarray, ee_pose: np.ndarray, obj_pose: np.ndarray, gripper_width=None) -> Observation:
-        """Put hand (M, 7), object (M, 7) and fingers (M,) [m] of these environments in place, at rest.
+        """Put end effector (M, 7), object (M, 7) and fingers (M,) [m] of these environments in place, at rest.
 
-        Raises SimulationError when the arm cannot reach a hand pose.
+        Raises SimulationError when the arm cannot reach an end-effector pose.
         """
         width = np.full(len(env_ids), self._open_m) if gripper_width is None else gripper_width
         fingers = torch.as_tensor(np.asarray(width), dtype=torch.float32, device=self._device)[:, None] / 2
@@ -167,7 +167,7 @@ class Cell:
         body.write_root_velocity_to_sim_index(root_velocity=torch.zeros(len(ids), 6, device=self._device), env_ids=ids)
 
     def _place(self, env_ids, ee_pose: np.ndarray, obj_pose: np.ndarray, arm: torch.Tensor, fingers: torch.Tensor):
-        """Hands and objects in place, by inverse kinematics from arm joints (M, 7)."""
+        """End effectors and objects in place, by inverse kinematics from arm joints (M, 7)."""
         ids = torch.as_tensor(np.asarray(env_ids), dtype=torch.int32, device=self._device)
         self.env.action_manager.reset(ids.long())
         if self._appearance:
@@ -182,7 +182,7 @@ class Cell:
             arm = arm + self._arm.joint_step(error, ids.long())
         worst = int(error.abs().amax(-1).argmax())
         raise SimulationError(
-            "the arm cannot reach a start pose of the hand", expected="a pose in its workspace",
+            "the arm cannot reach a start pose of the end effector", expected="a pose in its workspace",
             found=np.asarray(ee_pose)[worst].round(3).tolist(), do="narrow task.x_range or task.y_range",
         )  # fmt: skip
 

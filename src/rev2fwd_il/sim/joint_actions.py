@@ -12,7 +12,7 @@ from rev2fwd_il.sim.actions import TrackingInverseKinematicsAction, TrackingInve
 
 
 class TrackingJointPositionAction(TrackingInverseKinematicsAction):
-    """Commands are positions of the arm's joints [rad], (num_envs, J). Hand pose and Jacobian are inherited."""
+    """Commands are positions of the arm's joints [rad], (num_envs, J). EndEffector pose and Jacobian are inherited."""
 
     cfg: "TrackingJointPositionActionCfg"
 
@@ -26,7 +26,7 @@ class TrackingJointPositionAction(TrackingInverseKinematicsAction):
         return self._num_joints
 
     def process_actions(self, actions: torch.Tensor):
-        self._hand_now = None
+        self._ee_now = None
         self._verify_kinematics()
         self._raw_actions[:] = actions
         here = self._asset.data.joint_pos.torch[:, self._joint_ids]
@@ -38,7 +38,7 @@ class TrackingJointPositionAction(TrackingInverseKinematicsAction):
         self._substep = 0
 
     def apply_actions(self):
-        self._hand_now = None
+        self._ee_now = None
         self._substep += 1
         goal, velocity = self._end, torch.zeros_like(self._end)
         if self.cfg.feed_forward:  # the target is held for a substep while the arm moves on: aim at its middle

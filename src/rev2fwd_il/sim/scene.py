@@ -22,7 +22,7 @@ from rev2fwd_il.tasks.task import Box
 
 TABLE_USD, MAT_USD, RING_USD, DISC_USD = (ASSETS / f"{name}.usda" for name in ("table", "mat", "ring", "disc"))
 MARKER_HEIGHT_M, DISC_MARGIN_M, RING_MARGIN_M = 0.0003, 0.012, 0.017
-FILM_EYE_M, FILM_LOOKS_AT_M, FILM_FOV_DEG = (1.35, -0.85, 0.85), (0.29, 0.05, 0.22), 48.98
+VIDEO_EYE_M, VIDEO_LOOKS_AT_M, VIDEO_FOV_DEG = (1.35, -0.85, 0.85), (0.29, 0.05, 0.22), 48.98
 BACKGROUND = (0.72, 0.74, 0.76)
 APERTURE_MM = 20.955
 
@@ -161,11 +161,11 @@ def scene_cfg(config: Config, num_envs: int, cameras: bool) -> CellSceneCfg:
         over_table = _place(table.position, looking_at(table.position, table.look_at))
         on_hand = "{ENV_REGEX_NS}/Robot/" + robot.hand_body + "/WristCamera"
         over_hand = _place(wrist.position, wrist_rotation(wrist))
-        beside = _place(FILM_EYE_M, looking_at(FILM_EYE_M, FILM_LOOKS_AT_M))
+        beside = _place(VIDEO_EYE_M, looking_at(VIDEO_EYE_M, VIDEO_LOOKS_AT_M))
         film = (config.evaluation.video_size, config.evaluation.video_size)
         scene.table_camera = _camera("{ENV_REGEX_NS}/TableCamera", config, size, over_table, table.fov_deg)
         scene.wrist_camera = _camera(on_hand, config, size, over_hand, wrist.fov_deg)
-        scene.film_camera = _camera("{ENV_REGEX_NS}/FilmCamera", config, film, beside, FILM_FOV_DEG, shadows=True)
+        scene.video_camera = _camera("{ENV_REGEX_NS}/VideoCamera", config, film, beside, VIDEO_FOV_DEG, shadows=True)
     return scene
 
 

@@ -16,7 +16,7 @@ from rev2fwd_il.tasks.geometry import about_vertical, along_z, nearest_alike, ti
 from rev2fwd_il.tasks.observation import NEAR_M, NEAR_RAD, OBJECT, RELATION_NAMES, TARGET, ObjectRelations
 from rev2fwd_il.tasks.success import PLACEMENT_FAILURES, PlacementDetector, PlacementRules
 from rev2fwd_il.tasks.table_top import Grip, TableTopTask, carry_way
-from rev2fwd_il.tasks.task import Box, DataBounds, GripperEvent, InitialStates, Leg
+from rev2fwd_il.tasks.task import Box, DataBounds, GripperEvent, InitialStates, Waypoint
 
 PEG_COLOUR, WALL_COLOUR, WALL_M = (0.9, 0.55, 0.1), (0.75, 0.75, 0.7), 0.02
 GRASP_ABOVE_CENTRE_M = 0.028  # clear of the rim
@@ -164,7 +164,7 @@ class Insert(TableTopTask):
 
     def expert_way(
         self, direction: str, states: InitialStates, index: int, ee_end: np.ndarray, rng: np.random.Generator
-    ) -> list[Leg | GripperEvent]:
+    ) -> list[Waypoint | GripperEvent]:
         """Down, close, up, level and turning to above the target, down, open, up, away; slower with the peg."""
         along, inexact_z = rng.uniform(-GRASP_ALONG_M, GRASP_ALONG_M, 2)
         across = GRASP_ACROSS_SHARE * self.settings.clearance * rng.uniform(-1, 1)

@@ -11,7 +11,7 @@ from rev2fwd_il.tasks.geometry import about_vertical
 from rev2fwd_il.tasks.observation import OBJECT, RELATION_NAMES, TARGET, ObjectRelations
 from rev2fwd_il.tasks.success import PLACEMENT_FAILURES, PlacementDetector, PlacementRules
 from rev2fwd_il.tasks.table_top import Grip, TableTopTask, carry_way
-from rev2fwd_il.tasks.task import Box, GripperEvent, InitialStates, Leg
+from rev2fwd_il.tasks.task import Box, GripperEvent, InitialStates, Waypoint
 
 MASS_KG, COLOUR = 0.05, (0.1, 0.3, 0.9)
 APPROACH_HEIGHT_M = (0.07, 0.15)  # of the end effector above the object
@@ -65,7 +65,7 @@ class PickPlace(TableTopTask):
 
     def expert_way(
         self, direction: str, states: InitialStates, index: int, ee_end: np.ndarray, rng: np.random.Generator
-    ) -> list[Leg | GripperEvent]:
+    ) -> list[Waypoint | GripperEvent]:
         """Down, close, up, level to above the target, down, open, up, away; aligned with the cube's faces.
 
         It is carried at constant height: a policy cannot learn to stop at a random height that it does not observe.

@@ -15,7 +15,7 @@ from rev2fwd_il.config.base import Positive
 from rev2fwd_il.tasks.geometry import about_vertical
 from rev2fwd_il.tasks.pick_place import PickPlace, PickPlaceSettings
 from rev2fwd_il.tasks.success import PlacementDetector, PlacementRules
-from rev2fwd_il.tasks.task import DataBounds, GripperEvent, InitialStates, Leg
+from rev2fwd_il.tasks.task import DataBounds, GripperEvent, InitialStates, Waypoint
 
 FINGERS_M = 0.02  # of the closed fingers, along the push
 BEHIND_M = 0.03  # the fingers come down this far behind where they touch the cube
@@ -69,7 +69,7 @@ class Push(PickPlace):
 
     def expert_way(
         self, direction: str, states: InitialStates, index: int, ee_end: np.ndarray, rng: np.random.Generator
-    ) -> list[Leg | GripperEvent]:
+    ) -> list[Waypoint | GripperEvent]:
         """Close, down behind the cube, straight to the target, back a little, up, open, away."""
         start, target = (pose[index, :2].astype(float) for pose in (states.obj_pose, states.target_pose))
         along = (target - start) / np.linalg.norm(target - start)
@@ -85,7 +85,7 @@ class Push(PickPlace):
         quat = about_vertical((yaw + np.pi / 2) % np.pi - np.pi / 2)  # closed fingers look alike after half a turn
 
         def to(xy, z, speed):
-            return Leg(np.concatenate([xy, [z], quat]), keys.GRIPPER_CLOSE, speed)
+            return Waypoint(np.concatenate([xy, [z], quat]), keys.GRIPPER_CLOSE, speed)
 
         return [
             GripperEvent(keys.GRIPPER_CLOSE),
@@ -95,7 +95,7 @@ class Push(PickPlace):
             to(end - BACK_M * along, low, pushing),
             to(end - BACK_M * along, above[1], vertical),
             GripperEvent(keys.GRIPPER_OPEN),
-            Leg(np.asarray(ee_end, float), keys.GRIPPER_OPEN, free),
+            Waypoint(np.asarray(ee_end, float), keys.GRIPPER_OPEN, free),
         ]
 
     def success_detector(self, num_envs: int, distance_threshold: float | None = None) -> PushDetector:

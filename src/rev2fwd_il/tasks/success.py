@@ -23,7 +23,7 @@ class PlacementRules:
     distance_threshold: float  # near the target in xy
     hold_steps: int  # control steps on end for which all must hold
     open_width: float  # measured opening beyond which the gripper is open
-    clear_distance: float  # from the tool centre point to the object's centre: the hand is clear
+    clear_distance: float  # from the tool centre point to the object's centre: the end effector is clear
     reached_distance: float = 0.03
     raised_height: float = 0.02  # above where it rests: it was in the fingers
     rest_height: float = 0.006  # from its resting height at the target

@@ -6,7 +6,7 @@ import numpy as np
 
 from rev2fwd_il import keys
 from rev2fwd_il.tasks.geometry import about_vertical, upright_pose
-from rev2fwd_il.tasks.task import DataBounds, GripperEvent, InitialStates, Leg, Task
+from rev2fwd_il.tasks.task import DataBounds, GripperEvent, InitialStates, Task, Waypoint
 
 EE_START_Z_M = (0.18, 0.34)
 EE_START_YAW_RAD = np.radians(15)
@@ -30,13 +30,13 @@ class Grip(NamedTuple):
 def carry_way(
     pick: Grip, place: Grip, carried_z: float, ee_end: np.ndarray, fast: float, slow: float,
     carry_fast: float | None = None, carry_slow: float | None = None,
-) -> list[Leg | GripperEvent]:  # fmt: skip
+) -> list[Waypoint | GripperEvent]:  # fmt: skip
     """Down, close, up, level, down, open, up, away; speeds [m/s], those with the object others if given."""
     opened, closed = keys.GRIPPER_OPEN, keys.GRIPPER_CLOSE
     carry_fast, carry_slow = carry_fast or fast, carry_slow or slow
 
     def to(grip, z, gripper, speed):
-        return Leg(np.concatenate([grip.xy, [z], grip.quat]), gripper, speed)
+        return Waypoint(np.concatenate([grip.xy, [z], grip.quat]), gripper, speed)
 
     return [
         to(pick, pick.above_z, opened, fast),
@@ -47,7 +47,7 @@ def carry_way(
         to(place, place.z, closed, carry_slow),
         GripperEvent(opened),
         to(place, place.above_z, opened, slow),
-        Leg(np.asarray(ee_end, float), opened, fast),
+        Waypoint(np.asarray(ee_end, float), opened, fast),
     ]
 
 

@@ -46,7 +46,7 @@ class InitialStates:
 
 
 @dataclass(frozen=True)
-class Leg:
+class Waypoint:
     """A straight line of the expert's way to `pose` (7,), under one gripper command (+1 open, -1 close)."""
 
     pose: np.ndarray
@@ -149,7 +149,7 @@ class Task(ABC):
     @abstractmethod
     def expert_way(
         self, direction: str, states: InitialStates, index: int, ee_end: np.ndarray, rng: np.random.Generator
-    ) -> list[Leg | GripperEvent]:
+    ) -> list[Waypoint | GripperEvent]:
         """How the expert does it from state `index`, to the end-effector pose `ee_end` (7,)."""
 
     @abstractmethod

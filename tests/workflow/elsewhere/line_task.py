@@ -11,7 +11,7 @@ from rev2fwd_il.tasks.geometry import about_vertical
 from rev2fwd_il.tasks.observation import OBJECT, RELATION_NAMES, TARGET, ObjectRelations
 from rev2fwd_il.tasks.success import PLACEMENT_FAILURES, PlacementDetector, PlacementRules
 from rev2fwd_il.tasks.table_top import TableTopTask
-from rev2fwd_il.tasks.task import Box, GripperEvent, Leg
+from rev2fwd_il.tasks.task import Box, GripperEvent, Waypoint
 
 APPROACH_M, CARRY_M, SPEED_M_S = 0.1, 0.22, 0.3
 
@@ -69,13 +69,13 @@ class PlaceOnLine(TableTopTask):
         pick, place = (pose[index, :2] for pose in (states.obj_pose, states.target_pose))
 
         def to(xy, z, gripper):
-            return Leg(np.concatenate([xy, [z], quat]), gripper, SPEED_M_S)
+            return Waypoint(np.concatenate([xy, [z], quat]), gripper, SPEED_M_S)
 
         opened, closed = keys.GRIPPER_OPEN, keys.GRIPPER_CLOSE
         low = self._half_height
         down = [to(pick, APPROACH_M, opened), to(pick, low, opened), GripperEvent(closed)]
         carried = [to(pick, CARRY_M, closed), to(place, CARRY_M, closed), to(place, low, closed), GripperEvent(opened)]
-        return [*down, *carried, to(place, APPROACH_M, opened), Leg(np.asarray(ee_end, float), opened, SPEED_M_S)]
+        return [*down, *carried, to(place, APPROACH_M, opened), Waypoint(np.asarray(ee_end, float), opened, SPEED_M_S)]
 
     def success_detector(self, num_envs, distance_threshold=None):
         settings = self.settings

@@ -9,7 +9,7 @@ from rev2fwd_il.data.checks.findings import ERROR, Finding
 from rev2fwd_il.data.checks.validation import episode_digests
 from rev2fwd_il.data.reading import EpisodeDataset
 
-SAME_START_M = 1e-3  # object, target and hand all this close: the same start, settled by a frame of physics
+SAME_START_M = 1e-3  # object, target and end effector all this close: the same start, settled by a frame of physics
 
 
 def check_shared_episodes(datasets: Iterable[EpisodeDataset]) -> list[Finding]:
@@ -30,11 +30,11 @@ def check_shared_episodes(datasets: Iterable[EpisodeDataset]) -> list[Finding]:
 def check_evaluation_starts(dataset: EpisodeDataset, starts: np.ndarray) -> list[Finding]:
     """No episode begins where an evaluation of its task begins.
 
-    `starts` (M, 7): xy of object and target, xyz of the hand [m], as `start_rows` makes them.
+    `starts` (M, 7): xy of object and target, xyz of the end effector [m], as `start_rows` makes them.
     """
     at = dataset.starts
-    objects, hands = (np.asarray(dataset.arrays[name])[at, :3] for name in (keys.OBJ_POSE, keys.EE_POSE))
-    rows = np.concatenate([objects[:, :2], dataset.target_xy, hands], axis=1)
+    objects, end_effectors = (np.asarray(dataset.arrays[name])[at, :3] for name in (keys.OBJ_POSE, keys.EE_POSE))
+    rows = np.concatenate([objects[:, :2], dataset.target_xy, end_effectors], axis=1)
     found = []
     for episode, row in enumerate(rows):
         far = np.abs(starts - row)

@@ -10,7 +10,7 @@ from rev2fwd_il.data.reading import IMAGE_FIELDS, EpisodeDataset
 
 BLACK = 4  # of 255: a frame with no brighter value is black
 CONSTANT = 2  # of 255: a frame that spans less shows nothing
-SCENE_MOVED_M = 0.01  # hand or object this far apart cannot give identical images
+SCENE_MOVED_M = 0.01  # end effector or object this far apart cannot give identical images
 FROZEN_FRAMES = 10
 SAMPLED_EPISODES = 8
 BLOCK_FRAMES = 512
@@ -71,19 +71,19 @@ def check_freshness(dataset: EpisodeDataset) -> list[Finding]:
 
 
 def check_swapped(dataset: EpisodeDataset) -> list[Finding]:
-    """The wrist camera moves, the table camera does not: over an episode more of its picture changes."""
+    """The wrist camera moves, the table camera does not: over an episode more of its image changes."""
     images = cameras(dataset)
     if len(images) < 2:
         return []
     change = dict.fromkeys(images, 0.0)
     for episode in range(min(len(dataset), SAMPLED_EPISODES)):
         frames = np.linspace(dataset.starts[episode], dataset.ends[episode] - 1, 8).astype(int)
-        for name, pictures in images.items():
-            spread = np.ptp(np.stack([pictures[frame] for frame in frames]).astype(int), axis=0)
+        for name, stack in images.items():
+            spread = np.ptp(np.stack([stack[frame] for frame in frames]).astype(int), axis=0)
             change[name] += float((spread.max(axis=-1) > 16).mean())
     table, wrist = change[keys.IMAGES], change[keys.WRIST_IMAGES]
     if table > wrist:
-        message = "more of the table camera's picture changes than of the wrist camera's: are they swapped?"
+        message = "more of the table camera's image changes than of the wrist camera's: are they swapped?"
         return [Finding(WARNING, "cameras_swapped", message, field=keys.IMAGES)]
     return []
 

@@ -10,7 +10,7 @@ from rev2fwd_il.data.checks.findings import ERROR, WARNING, Finding, by_episode,
 from rev2fwd_il.data.reading import EpisodeDataset
 from rev2fwd_il.tasks import task_of
 
-HALF_TURN_QZ = 0.85  # |qz| above this: the hand is turned by more than 116 degrees, which no grasp here needs
+HALF_TURN_QZ = 0.85  # |qz| above this: the end effector is turned by more than 116 degrees, which no grasp here needs
 TARGET_MARGIN_M = 1e-3  # of targets against the bounds of the task
 LATE_FRAMES = 8  # a command and the crossing it causes are at most this far apart
 
@@ -30,18 +30,18 @@ def check_reach(dataset: EpisodeDataset) -> list[Finding]:
     return found
 
 
-def check_hand_frame(dataset: EpisodeDataset) -> list[Finding]:
-    """The hand's quaternion is w-first and of the frame that points up while the gripper points down."""
+def check_ee_frame(dataset: EpisodeDataset) -> list[Finding]:
+    """The end effector's quaternion is w-first and of the frame that points up while the gripper points down."""
     found = []
     for field in (keys.EE_POSE, keys.ACTION):
         qw, qx, qy, qz = np.asarray(dataset.arrays[field])[:, 3:7].T
         up = 1 - 2 * (qx**2 + qy**2)  # z component of the frame's z axis
         median = [round(float(np.median(q)), 2) for q in (qw, qx, qy, qz)]
         if np.median(up) < 0:
-            message = f"the hand's frame points down, median quaternion {median}: rotate it by half a turn about its x"
-            found.append(Finding(ERROR, "hand_frame", message, field=field))
+            message = f"the end-effector frame points down, median quaternion {median}: turn it by 180 degrees about x"
+            found.append(Finding(ERROR, "ee_frame", message, field=field))
         elif np.median(np.abs(qz)) > HALF_TURN_QZ and np.median(np.abs(qw)) < 0.5:
-            message = f"the hand is turned by half a turn, median quaternion {median}: are quaternions stored x-first?"
+            message = f"the end effector is turned by 180 degrees, quaternion {median}: stored x-first?"
             found.append(Finding(ERROR, "quaternion_order", message, field=field))
     return found
 
@@ -99,4 +99,4 @@ def check_lifted(dataset: EpisodeDataset) -> list[Finding]:
     return found
 
 
-MEANING_CHECKS = (check_reach, check_hand_frame, check_gripper_lead, check_task, check_lifted)
+MEANING_CHECKS = (check_reach, check_ee_frame, check_gripper_lead, check_task, check_lifted)

@@ -67,7 +67,7 @@ def open_checked(path: str | Path) -> EpisodeDataset:
 
 
 def check_actions(dataset: EpisodeDataset, bound_m: float) -> list[Finding]:
-    """The action at t is the pose commanded then, so the hand is there at t + 1, within the tracking bound.
+    """The action at t is the pose commanded then, so the end effector is there at t + 1, within the tracking bound.
 
     A policy may command what the arm cannot follow, so in rollouts that is a warning.
     """
@@ -85,7 +85,7 @@ def check_actions(dataset: EpisodeDataset, bound_m: float) -> list[Finding]:
 
 
 def _check_lag(dataset: EpisodeDataset, action: np.ndarray, pose: np.ndarray) -> list[Finding]:
-    """While the hand moves, the pose of the next frame fits the actions better than that of any frame around it."""
+    """While the end effector moves, the next frame's pose fits the actions better than any other frame's."""
     at = inner_frames(dataset)
     at = at[np.isin(at + 1, at) & (np.linalg.norm(pose[at + 1, :3] - pose[at, :3], axis=1) > STILL_STEP_M)]
     if not len(at):
@@ -131,7 +131,7 @@ def check_gripper(dataset: EpisodeDataset) -> list[Finding]:
         settled = since >= SETTLED_FRAMES
         opened, closed = (opening[settled & (signs == sign)] for sign in (keys.GRIPPER_OPEN, keys.GRIPPER_CLOSE))
         if len(opened) and len(closed) and opened.mean() <= closed.mean():
-            message = f"the hand is {opened.mean():.3f} m open under `open` and {closed.mean():.3f} m under `close`"
+            message = f"the gripper is {opened.mean():.3f} m open under `open` and {closed.mean():.3f} m under `close`"
             found.append(
                 Finding(severity_for(dataset), "gripper_reversed", message, episode=episode, field=keys.ACTION)
             )

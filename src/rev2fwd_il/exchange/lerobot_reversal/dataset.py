@@ -121,7 +121,7 @@ def _texts(source: LeRobotSource, spec: ReversalFeatures, text: str | None) -> d
     if unknown := set(spec.tasks) - set(source.tasks.values()):
         raise ConfigError(
             f"the dataset has no task {sorted(unknown)}", expected=f"some of {sorted(source.tasks.values())}",
-            do="mend `tasks` in the YAML",
+            do="correct `tasks` in the YAML",
         )  # fmt: skip
     if untold := [old for old in source.tasks.values() if old not in spec.tasks and text is None]:
         raise ConfigError(

@@ -36,10 +36,10 @@ def prove(
     count = min(num_envs, len(reversal.source.episodes))
     with simulation(config, count, seed=seed, headless=headless, control="joints") as (env, watch):
         cell = JointCell(env, watch, config)
-        verdicts = list(replay_joints(cell, config, task, _trajectories(reversal)))
+        outcomes = list(replay_joints(cell, config, task, _trajectories(reversal)))
         cell.check_solver()
-    kept = [bool(verdict.success) for verdict in verdicts]
-    errors = np.concatenate([verdict.joint_error_rad for verdict in verdicts])
+    kept = [bool(outcome.success) for outcome in outcomes]
+    errors = np.concatenate([outcome.joint_error_rad for outcome in outcomes])
     proof = {
         "task": task,
         "attempted": len(kept),
@@ -47,8 +47,8 @@ def prove(
         "rate": rate(sum(kept), len(kept)),
         "joint_error_mean_rad": float(errors.mean()),
         "joint_error_max_rad": float(errors.max()),
-        "failures": {str(i): verdict.failure for i, verdict in enumerate(verdicts) if not verdict.success},
-        "final_error_median_m": float(np.median([verdict.final_error_m for verdict in verdicts])),
+        "failures": {str(i): outcome.failure for i, outcome in enumerate(outcomes) if not outcome.success},
+        "final_error_median_m": float(np.median([outcome.final_error_m for outcome in outcomes])),
     }
     return kept, proof
 

@@ -13,7 +13,7 @@ from rev2fwd_il.config.lerobot_reversal import ReversalFeatures
 from rev2fwd_il.errors import ConfigError
 
 BOOKKEEPING = ("timestamp", "frame_index", "episode_index", "index", "task_index")  # LeRobot's own columns
-PICTURES = ("image", "video")
+IMAGE_DTYPES = ("image", "video")
 GRIPPER, VELOCITY = re.compile(r"gripper", re.I), re.compile(r"(^|[^a-z])(vel|velocity|velocities)([^a-z]|$)", re.I)
 OUTCOME = re.compile(r"^(next\..*|success|rollout)$")  # says how the forward episode went
 
@@ -90,14 +90,16 @@ class Dimensions:
         found = [dimension for dimension in self.by_feature.get(feature, []) if dimension.name == name]
         if not found:
             known = [str(d) for d in self.by_feature[feature]] if feature in self.by_feature else list(self.by_feature)
-            raise ConfigError(f"the dataset has no `{text}`", expected=f"one of {', '.join(known)}", do="mend the YAML")
+            raise ConfigError(
+                f"the dataset has no `{text}`", expected=f"one of {', '.join(known)}", do="correct the YAML"
+            )
         return found
 
     def one(self, text: str) -> Dimension:
         """A single dimension."""
         found = self.find(text)
         if len(found) != 1:
-            raise ConfigError(f"`{text}` names {len(found)} dimensions", expected="feature/name", do="mend the YAML")
+            raise ConfigError(f"`{text}` names {len(found)} dimensions", expected="feature/name", do="correct the YAML")
         return found[0]
 
     def like(self, dimension: Dimension, feature: str) -> Dimension | None:
@@ -107,7 +109,7 @@ class Dimensions:
 
 def is_numeric(feature: dict) -> bool:
     """Whether a feature is a vector of numbers."""
-    return feature["dtype"] not in (*PICTURES, "string", "language") and len(feature["shape"]) == 1
+    return feature["dtype"] not in (*IMAGE_DTYPES, "string", "language") and len(feature["shape"]) == 1
 
 
 def names_of(feature: dict) -> list[str]:
