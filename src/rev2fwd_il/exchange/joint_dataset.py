@@ -29,7 +29,7 @@ GRIPPER, GRIPPER_WIDTH = "gripper", "gripper_width"
 
 def joint_names(robot: str) -> list[str]:
     """The joints of a robot's arm, by the name that `sim.robot` gives it."""
-    return ROBOTS[robot].arm_joint_names()
+    return list(ROBOTS[robot].arm_joints)
 
 
 def joint_features(robot: str, image_shape: tuple[int, int, int] | None = None) -> dict[str, dict]:

@@ -6,7 +6,7 @@ from rev2fwd_il.robots.robot import ASSETS, Robot
 
 PANDA = Robot(
     usd=ASSETS / "panda.usda",
-    arm_joints="joint[1-7]",
+    arm_joints=tuple(f"joint{i}" for i in range(1, 8)),
     finger_joints="finger_joint.*",
     hand_body="hand",
     home_joints_rad=(0.0, -0.569, 0.0, -2.81, 0.0, 3.037, 0.741),
@@ -20,7 +20,7 @@ ISAACLAB_FRANKA = replace(
     PANDA,
     usd=None,
     isaaclab_asset="FRANKA_PANDA_CFG",
-    arm_joints="panda_joint[1-7]",
+    arm_joints=tuple(f"panda_joint{i}" for i in range(1, 8)),
     finger_joints="panda_finger_joint.*",
     hand_body="panda_hand",
 )

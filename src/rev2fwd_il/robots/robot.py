@@ -8,11 +8,11 @@ ASSETS = Path(__file__).parents[3] / "assets"
 
 @dataclass(frozen=True)
 class Robot:
-    """An arm with a parallel gripper, fixed to the origin. Joint names are regular expressions of Isaac Lab's."""
+    """An arm with a parallel gripper, fixed to the origin."""
 
     usd: Path | None  # None: the asset of Isaac Lab's that `isaaclab_asset` names
-    arm_joints: str
-    finger_joints: str
+    arm_joints: tuple[str, ...]  # names, in order from the base
+    finger_joints: str  # regular expression
     hand_body: str
     home_joints_rad: tuple[float, ...]
     finger_open_m: float  # each of two fingers
@@ -26,7 +26,3 @@ class Robot:
     def max_width_m(self) -> float:
         """Opening between the pads."""
         return 2 * self.finger_open_m
-
-    def arm_joint_names(self) -> list[str]:
-        """Each arm joint by name, in order."""
-        return [self.arm_joints.replace("[1-7]", str(i + 1)) for i in range(len(self.home_joints_rad))]

@@ -110,7 +110,7 @@ def environment_cfg(config: Config, num_envs: int, *, cameras: bool, seed: int, 
     cfg.decimation = PHYSICS_PER_CONTROL
     cfg.actions.arm = ARM_TERMS[control](
         asset_name="robot",
-        joint_names=[robot.arm_joints],
+        joint_names=list(robot.arm_joints),
         body_name=robot.hand_body,
         controller=DifferentialIKControllerCfg(command_type="pose", use_relative_mode=False, ik_method="dls"),
         feed_forward=config.plant.feed_forward,

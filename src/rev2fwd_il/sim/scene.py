@@ -30,14 +30,14 @@ APERTURE_MM = 20.955
 def robot_cfg(config: Config) -> ArticulationCfg:
     """The robot at home, with the drives of `config.plant`. Gains: docs/decisions.md."""
     plant, robot = config.plant, ROBOTS[config.sim.robot]
-    joints = dict(zip(robot.arm_joint_names(), robot.home_joints_rad, strict=True))
+    joints = dict(zip(robot.arm_joints, robot.home_joints_rad, strict=True))
     return ArticulationCfg(
         prim_path="{ENV_REGEX_NS}/Robot",
         spawn=_robot_asset(robot),
         init_state=ArticulationCfg.InitialStateCfg(joint_pos=joints | {robot.finger_joints: robot.finger_open_m}),
         actuators={
             "arm": ImplicitActuatorCfg(
-                joint_names_expr=[robot.arm_joints],
+                joint_names_expr=list(robot.arm_joints),
                 stiffness=plant.arm_stiffness,
                 damping=plant.arm_damping,
                 armature=plant.arm_armature,
