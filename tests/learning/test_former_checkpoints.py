@@ -33,7 +33,8 @@ def planned(path: Path) -> torch.Tensor:
 def test_they_plan_the_same(kind):
     path = FILES / f"former_{kind}"
     assert "relative_actions_processor" in (path / "policy_preprocessor.json").read_text()
-    torch.testing.assert_close(planned(path), load_file(path / "planned.safetensors")["plan"], rtol=1e-6, atol=1e-6)
+    recorded = load_file(path / "planned.safetensors")["plan"]  # on another processor, whose sums round differently
+    torch.testing.assert_close(planned(path), recorded, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
