@@ -36,6 +36,7 @@ include: "rules/common.smk"
 include: "rules/demos.smk"
 include: "rules/train.smk"
 include: "rules/rollout.smk"
+include: "rules/stopping.smk"
 include: "rules/arms.smk"
 include: "rules/report.smk"
 include: "rules/seeds.smk"
@@ -45,6 +46,7 @@ include: "rules/lerobot.smk"
 
 localrules:
     all,
+    decide,
     report,
     share_demonstrations,
     summarize_seeds,
@@ -74,7 +76,7 @@ onerror:
         print(f"  {so_far(name)}/index.html")
         shell(
             f"{PYTHON} {HERE}workflow/scripts/8_report.py --name {name} --data_dir data --runs_dir runs"
-            f" --out_dir {so_far(name)} {' '.join(shown(name))} {current_only(name)} || true"
+            f" --out_dir {so_far(name)} {' '.join(shown(name, wait=False))} {current_only(name)} || true"
         )
     if asked.study.is_asked_for:
         shell(f"{PYTHON} {HERE}workflow/scripts/{summarize_study_so_far()} || true")

@@ -9,6 +9,7 @@ from operator import attrgetter
 from rev2fwd_il import seeds
 from rev2fwd_il.config import resources
 from rev2fwd_il.keys import TASKS
+from rev2fwd_il.method import stopping
 from rev2fwd_il.running.sharing import demonstrations_of
 
 RUNS = {cell.name: cell.config for cell in CELLS}
@@ -189,6 +190,39 @@ WANDB = shlex.join(EXPERIMENT + overrides(asked, "wandb"))
 SAVING = shlex.join(overrides(asked, "train.save_every", "train.memory_gb"))
 
 
+def decision(name, n):
+    """What was decided after iteration n of a run with `iterations: auto`."""
+    return f"runs/stopping_{name}/iter{n}.json"
+
+
+def decision_before(wildcards):
+    """Input function: the decision after the iteration before, which holds all scores until then."""
+    n = int(wildcards.iteration)
+    return [decision(wildcards.name, n - 1)] if n else []
+
+
+def ends(name, wait=True):
+    """(last iteration, chosen iteration) of a run. Its plan until the decisions are made: to the next one.
+
+    A dry run shows the plan to the last iteration allowed. With `wait=False`: as far as it has been decided.
+    """
+    settings = RUNS[name]
+    if settings.iterations != "auto":
+        return settings.iterations, settings.iterations
+    bound, made = settings.stopping.max_iterations, None
+    for n in range(bound + 1):
+        if wait and not workflow.dryrun:
+            checkpoints.decide.get(name=name, iteration=n)  # raises until it is there and up to date
+        elif not os.path.exists(decision(name, n)):
+            break
+        made = stopping.read_decision(Path(decision(name, n)))
+        if not made.goes_on:
+            return made.iteration, made.chosen
+    if wait:
+        return bound, bound
+    return (made.iteration, made.chosen) if made else (0, 0)
+
+
 def evaluations(name, arm, tasks, iterations):
     suffix = f"_{arm}" if arm else ""
     return [f"runs/evaluation_{task}_{name}{suffix}/iter{n}/metrics.json" for n in iterations for task in tasks]
@@ -199,16 +233,16 @@ def results(name):
 
     Each list is ascending: asked only for the last iteration, Snakemake would recurse to the first.
     """
-    settings = RUNS[name]
-    last = settings.iterations
+    settings, (last, chosen) = RUNS[name], ends(name)
     arms = {"no_rollouts": (TASKS, range(1, last + 1)), "forward_demos": (["A"], [0])}
     return {
         "demonstrations": [f"data/{stem}_{name}.npz" for stem in ("B", "reversed_A", "A")],
         "inspection": [f"runs/inspect_{name}/{task}" for task in TASKS],
         "replay": f"data/A_{name}_replay.json",
         "evaluations": evaluations(name, None, TASKS, range(last + 1)),
+        "decision": decision(name, last) if settings.iterations == "auto" else [],
         "arms": [path for arm in arms if arm in settings.arms for path in evaluations(name, arm, *arms[arm])],
-        "chains": f"runs/chains_{name}/iter{last}/metrics.json" if settings.evaluation.chains else [],
+        "chains": f"runs/chains_{name}/iter{chosen}/metrics.json" if settings.evaluation.chains else [],
         "alternating": [
             path
             for n in range(1, last + 1)
@@ -249,11 +283,12 @@ def summarize_study_so_far():
     return f"{study_arguments()} --out_dir runs/study_{asked.name}_so_far --so_far"
 
 
-def shown(name):
+def shown(name, wait=True):
     """The same for the report's command line, in few words; tests/workflow/test_report.py holds the two together."""
-    settings = RUNS[name]
+    settings, (last, chosen) = RUNS[name], ends(name, wait)
     chains = "--chains" if settings.evaluation.chains else "--no-chains"
-    return [f"--iterations {settings.iterations}", f"--arms {' '.join(settings.arms)}", chains]
+    by_decision = [f"--chosen {chosen}"] if settings.iterations == "auto" else []
+    return [f"--iterations {last}", *by_decision, f"--arms {' '.join(settings.arms)}", chains]
 
 
 def so_far(name):

@@ -168,8 +168,8 @@ def test_the_old_name_of_an_arm_is_accepted_with_one_note(planner):
     [
         ("bogus=3", "bogus = 3: unknown key; allowed here: arms, demos, evaluation"),
         ("rollout={maxcycles: 3}", "rollout.maxcycles = '3': unknown key; allowed here: after_failure"),
-        ("iterations=-1", "iterations = -1: Input should be greater than or equal to 0"),
-        ("iterations=many", "iterations = 'many': Input should be a valid integer"),
+        ("iterations=-1", "iterations = -1: must be a number from 0 on, or auto"),
+        ("iterations=many", "iterations = 'many': must be a number from 0 on, or auto"),
         ("task={goal_xy: [0.5]}", "task.goal_xy.1"),
         ("train=", "train = None"),
         ("arms=[no_rollouts]", "arms = ['no_rollouts']: arms must name with_rollouts"),

@@ -11,9 +11,9 @@ from rev2fwd_il.keys import TASKS
 from rev2fwd_il.reporting.selection import ARMS, METHOD, Selection
 
 
-def planned_report(workflow, *config: str) -> tuple[set[str], str]:
+def planned_report(workflow, *config: str, configfile: str = "config/config.yaml") -> tuple[set[str], str]:
     """Input files and command of the rule `report` in a dry run."""
-    plan = workflow("-n", "-p", "--forcerun", "report", config=config).stdout
+    plan = workflow("-n", "-p", "--configfile", configfile, "--forcerun", "report", config=config).stdout
     inputs = re.search(r"Write the report of .*?input: (.*?)\n", plan, re.S)[1]
     (command,) = [line for line in plan.splitlines() if "8_report.py" in line]
     return set(inputs.split(", ")), command

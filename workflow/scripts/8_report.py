@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--runs_dir", type=Path, default=Path("runs"), help="folder of evaluations and alternating tests")
     out.add_argument("--out_dir", type=Path, help="folder of the report; <runs_dir>/report_<name> if not given")
     out.add_argument("--iterations", type=int, help="show iterations up to this one; all if not given")
+    out.add_argument("--chosen", type=int, help="iteration that `iterations: auto` chose")
     out.add_argument("--arms", nargs="+", help="show these arms; all if not given")
     out.add_argument("--chains", action=argparse.BooleanOptionalAction, help="show the last policies' long chains")
     out.add_argument(
@@ -36,7 +37,7 @@ def main(args: argparse.Namespace) -> None:
 
     out_dir = args.out_dir or args.runs_dir / f"report_{args.name}"
     config = config_from_overrides([f"seed={args.seed}", *args.settings]) if args.current_only else None
-    selection = Selection(args.iterations, args.arms and tuple(args.arms), args.chains, config)
+    selection = Selection(args.iterations, args.arms and tuple(args.arms), args.chains, config, args.chosen)
     report = write_report(args.name, args.data_dir, args.runs_dir, out_dir, selection)
     results = report.results
     for row in results.rows():

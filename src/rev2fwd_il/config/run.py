@@ -20,6 +20,7 @@ from rev2fwd_il.config.sections import (
     ReversalConfig,
     RolloutConfig,
     SimConfig,
+    StoppingConfig,
     TrainConfig,
     ViewsConfig,
     WandbConfig,
@@ -46,7 +47,9 @@ class Config(Section):
     name: str = Field("circle", pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$", description="experiment; part of every path")
     seed: Seed = Field(0, description="every random number of the run derives from it")
     seeds: tuple[Seed, ...] = Field((), description="several runs, NAME-seed<n> each, and a summary over them")
-    iterations: Annotated[int, Field(ge=0)] = Field(1, description="test-collect-finetune iterations N")
+    iterations: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
+        1, description="test-collect-finetune iterations N; auto: until `stopping` says that another one gains nothing"
+    )
     arms: tuple[Arm, ...] = Field(
         ("with_rollouts",),
         description="with_rollouts: the method; no_rollouts: as many steps on the demonstrations alone; forward_demos: "
@@ -63,6 +66,7 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     rollout: RolloutConfig = RolloutConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    stopping: StoppingConfig = StoppingConfig()
     wandb: WandbConfig = WandbConfig()
 
     def with_leaves(self, values: dict) -> "Config":
@@ -72,6 +76,14 @@ class Config(Section):
             section, _, leaf = name.partition(".")
             plain[section][leaf] = value
         return make_config(plain)
+
+    @field_validator("iterations", mode="wrap")
+    @classmethod
+    def _a_number_or_auto(cls, value, check):
+        try:
+            return check(value)
+        except ValidationError:
+            raise ValueError("must be a number from 0 on, or auto") from None
 
     @field_validator("arms", mode="before")
     @classmethod
@@ -109,6 +121,12 @@ class Config(Section):
     def _one_way_to_name_seeds(self):
         if self.seeds and self.seed != Config.model_fields["seed"].default:
             raise ValueError(f"both seed: {self.seed} and seeds: {list(self.seeds)}; name it among the seeds")
+        return self
+
+    @model_validator(mode="after")
+    def _a_study_compares_the_same_iterations(self):
+        if self.study.is_asked_for and self.iterations == "auto":
+            raise ValueError("iterations: auto ends each run at another iteration; a study needs their number")
         return self
 
     @field_validator("task", mode="before")

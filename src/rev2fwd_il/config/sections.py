@@ -204,6 +204,17 @@ class EvaluationConfig(Section):
     )
 
 
+class StoppingConfig(Section):
+    """When `iterations: auto` ends: decided on validation starts, on which no reported rate rests."""
+
+    max_iterations: Count = Field(8, description="at most so many iterations")
+    num_episodes: Count = Field(200, description="validation episodes a task")
+    min_gain: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="an iteration is better if the mean rate of A and B exceeds the best before by more than this"
+    )
+    patience: Count = Field(1, description="the run ends after so many iterations in a row that are not better")
+
+
 class WandbConfig(Section):
     """Weights & Biases."""
 

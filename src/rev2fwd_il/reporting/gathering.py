@@ -8,6 +8,7 @@ be read is named in `problems`, one that `selection` does not ask for in `left_o
     runs/{alternating,chains}_{name}/iter{n}/metrics.json         -> alternating, long_chains
     runs/{alternating,chains}_{name}/iter{n}/longest_chain.mp4    -> chain_videos
     runs/chains_{name}/iter{n}/recoveries/*.mp4                   -> recovery_videos
+    runs/stopping_{name}/iter{n}.json                             -> decision, the last
     runs/inspect_{name}/{task}/stats.json, *.png                  -> inspection, inspection_figures
     runs/benchmark_{name}/*.tsv                                   -> benchmarks
     data/A_{name}_replay.json, or _replay_refused.json            -> replay
@@ -40,6 +41,7 @@ def gather(name: str, data_dir: str | Path, runs_dir: str | Path, selection: Sel
         reader.inspection(task)
         reader.rollouts(task)
     reader.alternating_tests()
+    reader.decision()
     reader.data()
     reader.benchmarks()
     return reader.out
@@ -74,6 +76,11 @@ class _Reader:
         for n in self.out.long_chains:
             videos = sorted((self._runs_dir / f"chains_{self.out.name}" / f"iter{n}" / "recoveries").glob("*.mp4"))
             self.out.recovery_videos |= {f"{path.stem}, long chains of iteration {n}": path for path in videos}
+
+    def decision(self) -> None:
+        path = self._runs_dir / f"stopping_{self.out.name}" / f"iter{self._selection.iterations}.json"
+        if self._selection.chosen is not None and path.is_file():
+            self.out.decision = self._read(path)
 
     def rollouts(self, task: str) -> None:
         pattern = f"rollout_{task}_{self.out.name}_iter*.npz"

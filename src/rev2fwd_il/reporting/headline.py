@@ -47,7 +47,9 @@ class Headline:
 def headline(results: Results) -> Headline:
     """What there is of it: a run that failed has fewer cards."""
     cards: list[Card | None] = [
-        _success(task, results.evaluation[task]) for task in keys.TASKS if results.evaluation.get(task)
+        _success(task, results.evaluation[task], results.chosen_iteration)
+        for task in keys.TASKS
+        if results.evaluation.get(task)
     ]
     if (results.replay or {}).get("refused"):
         cards.append(_refused(results.replay))
@@ -61,8 +63,8 @@ def headline(results: Results) -> Headline:
     return Headline(_what(results), [card for card in cards if card], videos[-1] if videos else None)
 
 
-def _success(task: str, tests: dict[int, dict]) -> Card:
-    first, last = min(tests), max(tests)
+def _success(task: str, tests: dict[int, dict], chosen: int) -> Card:
+    first, last = min(tests), chosen if chosen in tests else max(tests)
     metrics = tests[last]
     interval = metrics.get("wilson_95")
     sure = f"{metrics.get('successes')} of {metrics.get('num_episodes')} episodes end within "
@@ -124,6 +126,12 @@ def _what(results: Results) -> list[str]:
     if kind and last is not None:
         rounds = f"{last} iteration{'s' if last != 1 else ''} of rollouts" if last else "no rollouts"
         out.append(f"{words(kind).capitalize()}, {rounds}, seed {record.get('seed')}.")
+    if results.decision:
+        scores = ", ".join(percent(score) for score in results.decision["scores"])
+        out.append(
+            f"Iteration {results.decision['chosen']} is chosen, by the mean success of A and B on validation starts "
+            f"({scores} from iteration 0 on): {results.decision['why']}."
+        )
     if results.demos:
         shown = f"{results.demos['episodes']} demonstrations of task B"
         if results.replay:

@@ -35,6 +35,7 @@ class Results:
     datasets: dict[str, Path] = field(default_factory=dict)  # "demos", "reversals", "replayed"
     rollouts: dict[str, tuple[int, Path]] = field(default_factory=dict)  # by task: last iteration and its dataset
     benchmarks: dict[str, Benchmark] = field(default_factory=dict)  # by job
+    decision: dict | None = None  # the last one of `iterations: auto`
     shows: str = ""  # which artifacts were asked for
     left_out: list[str] = field(default_factory=list)  # on disk under this name, but not part of what was asked for
     problems: list[str] = field(default_factory=list)
@@ -42,6 +43,12 @@ class Results:
     def rows(self) -> list[dict]:
         """One row per arm, task and iteration, the content of metrics.csv."""
         return [self._row(*where) for where in self.tests()]
+
+    @property
+    def chosen_iteration(self) -> int | None:
+        """The iteration that the run is judged by: the one decided on, or the last."""
+        known = [n for tests in self.evaluation.values() for n in tests]
+        return self.decision["chosen"] if self.decision else max(known, default=None)
 
     def tests(self) -> Iterator[tuple[str, str, int, dict]]:
         """(arm, task, iteration, metrics) of every evaluation, the method's own first."""
@@ -101,7 +108,8 @@ class Results:
                 numbers["mcnemar_vs_with_rollouts"] = self.compare_with_method(arm, task, n)
                 arms.setdefault(arm, {}).setdefault(task, {})[n] = numbers
         return {
-            "name": self.name, "shows": self.shows, "left_out": self.left_out,
+            "name": self.name, "shows": self.shows, "chosen_iteration": self.chosen_iteration,
+            "decision": self.decision, "left_out": self.left_out,
             "evaluation": short, "arms": arms, "alternating": self.alternating,
             "long_chains": self.long_chains,
             "replay": self.replay and _without(self.replay, "episodes"), "demos": self.demos, "problems": self.problems,

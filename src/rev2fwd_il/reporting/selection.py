@@ -30,6 +30,7 @@ class Selection:
     arms: tuple[str, ...] | None = None
     chains: bool | None = None  # the long chains of the last policies
     config: Config | None = None
+    chosen: int | None = None  # of `iterations: auto`, whose long chains are run and which the run is judged by
     root: Path = Path()  # what the paths in records are relative to
     _outdated: dict[str, str | None] = field(default_factory=dict, repr=False, compare=False)
 
@@ -40,6 +41,7 @@ class Selection:
     def describe(self) -> str:
         """In words, for the page and metrics.json."""
         limits = [] if self.iterations is None else [f"iterations 0 to {self.iterations}"]
+        limits += [] if self.chosen is None else [f"iteration {self.chosen} chosen"]
         limits += [] if self.arms is None else [f"arms {', '.join(self.arms)}"]
         limits += [] if self.chains is None else ["with long chains" if self.chains else "without long chains"]
         limits += [] if self.config is None else ["no artifact of other settings"]
@@ -62,10 +64,13 @@ class Selection:
         if kind == "rollouts" or arm == "no_rollouts":
             first = 1
         if kind == "chains" and self.chains:
-            first = last
+            first = last = self.iterations if self.chosen is None else self.chosen
         if arm == "forward_demos":
             last = 0
-        return None if first <= n <= last else f"iteration {n} of a run to iteration {self.iterations}"
+        asked = f"to iteration {self.iterations}" + (
+            "" if self.chosen is None else f", of which {self.chosen} is chosen"
+        )
+        return None if first <= n <= last else f"iteration {n} of a run {asked}"
 
     def why_outdated(self, record: dict | None) -> str | None:
         """What differs between the settings behind an artifact, or its parents, and `config`; None without `config`."""
