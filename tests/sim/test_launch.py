@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from mujoco_warp import OverflowType
 
 from rev2fwd_il.config.run import Config
 from rev2fwd_il.errors import SimulationError
+from rev2fwd_il.running.command_line import BROWSER, NO_VIEWER, WINDOW, add_viewer_flags, make_parser, viewer
 from rev2fwd_il.sim.launch import require_asset, simulation
 from rev2fwd_il.sim.solver_watch import LIMITS, limits_hit
 
@@ -90,11 +92,51 @@ def test_the_line_searchs_limit_alone_is_no_error():
     assert not limits_hit(np.array([OverflowType.LS_ITERATIONS] * 2))
 
 
-def test_a_viewer_without_a_display_is_refused(monkeypatch):
+def test_a_window_without_a_display_is_refused(monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(SimulationError, match="no display"), simulation(Config(), 1, headless=False):
+    with pytest.raises(SimulationError, match="no display"), simulation(Config(), 1, viewer=WINDOW):
         pass
+
+
+@pytest.mark.parametrize(
+    ("flags", "display", "where"),
+    [
+        (["--headless"], ":0", NO_VIEWER),
+        ([], ":0", WINDOW),
+        ([], "", BROWSER),
+        (["--viewer", "browser"], ":0", BROWSER),
+    ],
+)
+def test_without_a_display_a_simulation_is_watched_in_a_browser(monkeypatch, flags, display, where):
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    parser = make_parser("")
+    add_viewer_flags(parser)
+    assert viewer(parser.parse_args(flags)) == where
+
+
+WATCHED = """
+import re, sys, urllib.request
+import torch
+from rev2fwd_il.config.run import Config
+from rev2fwd_il.sim.launch import simulation
+
+with simulation(Config(), 2, viewer="browser") as (env, _):
+    env.reset()
+    action = env.action_manager.action.clone()
+    action[:, :7] = torch.tensor([0.5, 0.0, 0.3, 0.0, 0.0, 0.0, 1.0])
+    for _ in range(3):
+        env.step(action)
+    (visualizer,) = env.sim.visualizers
+    page = urllib.request.urlopen(f"http://127.0.0.1:{visualizer.cfg.web_port}").read().decode()
+    print("served:", "rerun" in page.lower(), "shown:", visualizer._step_counter)
+"""
+
+
+def test_the_browsers_viewer_is_served_and_fed():
+    ended = run_python("-c", WATCHED)
+    assert re.search(r"served: True shown: [1-9]", ended.stdout), ended.stdout[-3000:] + ended.stderr[-3000:]
 
 
 def collect(tmp_path, setting: str) -> subprocess.CompletedProcess:

@@ -1,6 +1,6 @@
 """Collect demonstrations of Task B with the state-machine expert, all environments at once. Successes are kept."""
 
-from rev2fwd_il.running.command_line import make_parser, run
+from rev2fwd_il.running.command_line import add_viewer_flags, make_parser, run, viewer
 
 
 def _parser():
@@ -14,7 +14,7 @@ def _parser():
     parser.add_argument("--image_height", type=int, default=64, help="both cameras [px]")
     parser.add_argument("--goal_xy", type=float, nargs=2, default=[0.5, 0.0], help="fixed goal [m]")
     parser.add_argument("--resume", action="store_true", help="continue after the last finished batch of a killed run")
-    parser.add_argument("--headless", action="store_true", help="run without a viewer")
+    add_viewer_flags(parser)
     return parser
 
 
@@ -40,7 +40,7 @@ def main(args) -> None:
     meta |= calibration(config) if images else {}
     with (
         DatasetWriter(args.out, meta | {"horizon": args.horizon}, resume=args.resume) as writer,
-        simulation(config, args.num_envs, cameras=images, seed=args.seed, headless=args.headless) as (env, watch),
+        simulation(config, args.num_envs, cameras=images, seed=args.seed, viewer=viewer(args)) as (env, watch),
         tqdm(total=args.num_episodes, desc=f"expert, task {args.task}", unit="episode") as progress,
     ):
         cell, attempted = Cell(env, watch, config), sum(writer.rewind())

@@ -4,7 +4,7 @@ Where a smaller share than `reversal.min_yield` of demonstrations does, the task
 dataset, and the record of the replays is called <out_report>_refused.json.
 """
 
-from rev2fwd_il.running.command_line import make_parser, run
+from rev2fwd_il.running.command_line import add_viewer_flags, make_parser, run, viewer
 
 
 def _parser():
@@ -14,7 +14,7 @@ def _parser():
     parser.add_argument("--out_report", required=True, help="outcomes (.json)")
     parser.add_argument("--num_envs", type=int, default=64, help="environments side by side")
     parser.add_argument("--resume", action="store_true", help="continue after the last finished batch of a killed run")
-    parser.add_argument("--headless", action="store_true", help="run without a viewer")
+    add_viewer_flags(parser)
     return parser
 
 
@@ -58,7 +58,7 @@ def _replay(args, config, source, writer, outcomes) -> None:
 
     as_replayed, start = config.reversal.observations == "replayed", len(outcomes)
     images = as_replayed and source.has_images
-    with simulation(config, args.num_envs, cameras=images, seed=args.seed, headless=args.headless) as (env, watch):
+    with simulation(config, args.num_envs, cameras=images, seed=args.seed, viewer=viewer(args)) as (env, watch):
         cell = Cell(env, watch, config)
         replays = replay(cell, config, source.meta["task"], source, images=images, start=start)
         for outcome in tqdm(replays, desc="replay", unit="episode", total=len(source), initial=start):

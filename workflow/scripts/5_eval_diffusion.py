@@ -6,7 +6,7 @@ Without --set and flags it is the workflow's evaluation, and the checkpoint plan
 import argparse
 
 from rev2fwd_il.config.base import EPISODE_LENGTH
-from rev2fwd_il.running.command_line import make_parser, run
+from rev2fwd_il.running.command_line import add_viewer_flags, make_parser, run, viewer
 
 # flag -> what it changes in the section `evaluation`; left out, the setting stays as --set or its default has it
 SETTINGS = {
@@ -26,7 +26,7 @@ def _parser():
         help_text = f"{help_text} (default: evaluation.{EPISODE_LENGTH.get(name, name)})"
         parser.add_argument(f"--{name}", type=kind, default=argparse.SUPPRESS, help=help_text)
     parser.add_argument("--n_action_steps", type=int, help="actions executed before re-planning; None: the policy's")
-    parser.add_argument("--headless", action="store_true", help="run without a viewer")
+    add_viewer_flags(parser)
     return parser
 
 
@@ -55,7 +55,7 @@ def main(args) -> None:
     config = asked.with_leaves({"task.distance_threshold": test.distance_threshold})
     setup = SimulationSetup(
         config, {args.task: args.checkpoint}, num_envs=min(test.num_envs, test.num_episodes), seed=args.seed,
-        num_processes=test.num_processes, cameras=test.videos > 0, headless=args.headless, **overrides,
+        num_processes=test.num_processes, cameras=test.videos > 0, viewer=viewer(args), **overrides,
     )  # fmt: skip
     with simulations(setup) as cells:
         starts = {"episodes": test.num_episodes, "seed": args.seed}

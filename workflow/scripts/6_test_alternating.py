@@ -5,7 +5,7 @@
 goes on from where things lie, up to `--max_cycles` times two attempts, and resets by hand are counted.
 """
 
-from rev2fwd_il.running.command_line import make_parser, run
+from rev2fwd_il.running.command_line import add_viewer_flags, make_parser, run, viewer
 
 NO_DATA_ADVICE = "The policy failed immediately: try reducing distance_threshold or check its training"
 
@@ -29,7 +29,7 @@ def _parser():
         "--kind", choices=["rollouts", "chains"], default="rollouts",
         help="recorded: rollouts to learn from, or the long chains that test the last policies",
     )  # fmt: skip
-    parser.add_argument("--headless", action="store_true", help="run without a viewer")
+    add_viewer_flags(parser)
     return parser
 
 
@@ -62,10 +62,10 @@ def main(args) -> None:
     steps = explicit(config, "policy.diffusion.num_inference_steps")
     used = {task: planning_steps(path, steps) for task, path in paths.items()}
     images = config.rollout.images
-    cameras = images or bool(args.out_video or args.out_recoveries) or not args.headless
+    cameras = images or bool(args.out_video or args.out_recoveries)
     setup = SimulationSetup(
         config, paths, num_envs=args.num_envs, seed=args.seed, num_processes=rules.num_processes,
-        cameras=cameras, headless=args.headless, num_inference_steps=steps,
+        cameras=cameras, viewer=viewer(args), num_inference_steps=steps,
     )  # fmt: skip
     going_on = {"after_failure": rules.after_failure, "max_retries": rules.max_retries}
     chains = Chains(config, args.num_envs, args.max_cycles, args.seed, **going_on)

@@ -6,7 +6,7 @@ python workflow/scripts/record_joint_dataset.py --input data/B_circle.npz --out 
 from itertools import islice
 from pathlib import Path
 
-from rev2fwd_il.running.command_line import make_parser, run
+from rev2fwd_il.running.command_line import add_viewer_flags, make_parser, run, viewer
 
 
 def _parser():
@@ -16,7 +16,7 @@ def _parser():
     parser.add_argument("--num_episodes", type=int, help="only the first ones (default: all)")
     parser.add_argument("--num_envs", type=int, default=64, help="environments side by side")
     parser.add_argument("--images", action="store_true", help="record both cameras, as PNG")
-    parser.add_argument("--headless", action="store_true", help="run without a viewer")
+    add_viewer_flags(parser)
     return parser
 
 
@@ -36,7 +36,7 @@ def main(args) -> None:
     count = min(args.num_episodes or len(source), len(source))
     num_envs = min(args.num_envs, count)
     shape = (config.sim.image_height, config.sim.image_width, 3) if args.images else None
-    with simulation(config, num_envs, cameras=args.images, seed=args.seed, headless=args.headless) as (env, watch):
+    with simulation(config, num_envs, cameras=args.images, seed=args.seed, viewer=viewer(args)) as (env, watch):
         cell = Cell(env, watch, config)
         recorded = islice(record_joints(cell, config, task, source, images=args.images), count)
         text = make_task(config.task).texts[task]

@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--report_only", action="store_true", help="write the report, no dataset")
     out.add_argument("--prove", choices=("A", "B"), help="replay in the cell as this task; keep what succeeds")
     out.add_argument("--num_envs", type=int, default=64, help="environments side by side in the replay")
-    out.add_argument("--headless", action="store_true", help="replay without a viewer")
+    command_line.add_viewer_flags(out)
     return out
 
 
@@ -60,7 +60,8 @@ def replayed(args: argparse.Namespace, reversal) -> tuple[list[bool] | None, dic
     config = config_from_overrides(args.settings)
     if reason := why_not(reversal, config):
         return None, {"why_not": reason}
-    kept, proof = prove(reversal, config, args.prove, num_envs=args.num_envs, seed=args.seed, headless=args.headless)
+    run = {"num_envs": args.num_envs, "seed": args.seed, "viewer": command_line.viewer(args)}
+    kept, proof = prove(reversal, config, args.prove, **run)
     if not any(kept):
         raise DataError(f"{args.input}: no reversed episode does the task when replayed", found=proof["failures"])
     return kept, proof

@@ -29,6 +29,7 @@ from rev2fwd_il.config.run import Config
 from rev2fwd_il.errors import Rev2FwdError, SimulationError
 from rev2fwd_il.method.episodes import EpisodeResult, EpisodeScheduler
 from rev2fwd_il.method.tolerances import FurtherTolerances
+from rev2fwd_il.running.command_line import NO_VIEWER
 from rev2fwd_il.running.processes import end_with, tune_memory
 from rev2fwd_il.seeds import derive
 from rev2fwd_il.tasks import make_task
@@ -46,7 +47,7 @@ class SimulationSetup:
     seed: int
     num_processes: int = 1
     cameras: bool = False  # for videos or recordings; policies that see have them anyway
-    headless: bool = True
+    viewer: str = NO_VIEWER
     n_action_steps: int | None = None  # None, here and below: the checkpoint's own
     num_inference_steps: int | None = None
 
@@ -54,7 +55,11 @@ class SimulationSetup:
         """What each process simulates: as many environments as the others, or one less."""
         sizes = [len(part) for part in np.array_split(range(self.num_envs), min(self.num_processes, self.num_envs))]
         seeds = [derive(self.seed, "process", index) for index in range(len(sizes))]
-        return [replace(self, num_envs=size, seed=seed) for size, seed in zip(sizes, seeds, strict=True)]
+        viewers = [self.viewer, *[NO_VIEWER] * (len(sizes) - 1)]  # one is enough
+        return [
+            replace(self, num_envs=size, seed=seed, viewer=viewer)
+            for size, seed, viewer in zip(sizes, seeds, viewers, strict=True)
+        ]
 
 
 class Simulations(Protocol):
@@ -136,7 +141,7 @@ def _here(setup: SimulationSetup) -> Iterator[_Here]:
     settings = device, setup.num_inference_steps, setup.n_action_steps
     policies = {task: load_policy(path, *settings) for task, path in setup.checkpoints.items()}
     cameras = setup.cameras or any(policy.uses_images for policy in policies.values())
-    run = {"cameras": cameras, "seed": setup.seed, "headless": setup.headless}
+    run = {"cameras": cameras, "seed": setup.seed, "viewer": setup.viewer}
     with simulation(config, setup.num_envs, **run) as (env, watch):
         yield _Here(setup, Cell(env, watch, config), policies)
 

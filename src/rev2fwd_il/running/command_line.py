@@ -2,12 +2,14 @@
 
 import argparse
 import errno
+import os
 import sys
 from collections.abc import Callable
 
 from rev2fwd_il.errors import Rev2FwdError
 from rev2fwd_il.running.processes import tune_memory
 
+NO_VIEWER, WINDOW, BROWSER = "none", "window", "browser"
 FREE_SPACE = "free space, then start again: what is finished is kept"
 FIX_ACCESS = "fix permissions, or choose another output path"
 # What the machine can refuse any library in the middle of its work, and what to do
@@ -27,6 +29,26 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="every random number derives from it")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
+
+
+def add_viewer_flags(parser: argparse.ArgumentParser) -> None:
+    """`--headless` and `--viewer`; `viewer` says what they ask for."""
+    flags = parser.add_mutually_exclusive_group()
+    flags.add_argument("--headless", action="store_true", help="run without a viewer")
+    help_text = "where the simulation is watched (default: in a window if there is a display, else in a browser)"
+    flags.add_argument("--viewer", choices=[WINDOW, BROWSER], default=argparse.SUPPRESS, help=help_text)
+
+
+def viewer(args: argparse.Namespace) -> str:
+    """Where a simulation is to be watched."""
+    if args.headless:
+        return NO_VIEWER
+    return getattr(args, "viewer", WINDOW if has_display() else BROWSER)
+
+
+def has_display() -> bool:
+    """Whether a window could be opened."""
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,6 @@
 """Starting the simulator."""
 
 import contextlib
-import os
 import tempfile
 import urllib.request
 from collections.abc import Iterator
@@ -13,8 +12,10 @@ from isaaclab.envs import ManagerBasedEnv, ManagerBasedEnvCfg
 
 from rev2fwd_il.config.run import Config
 from rev2fwd_il.errors import Rev2FwdError, SimulationError
+from rev2fwd_il.running.command_line import NO_VIEWER
 from rev2fwd_il.sim.environment import environment_cfg
 from rev2fwd_il.sim.solver_watch import SolverWatch
+from rev2fwd_il.sim.viewers import visualizer
 
 ASSET_TIMEOUT_S = 10
 
@@ -26,27 +27,23 @@ def simulation(
     *,
     cameras: bool = False,
     seed: int = 0,
-    headless: bool = True,
+    viewer: str = NO_VIEWER,
     control: str = "pose",
 ) -> Iterator[tuple[ManagerBasedEnv, SolverWatch]]:
     """An environment that is closed at the end, its arms commanded by "pose" or "joints".
 
-    Without `headless` it shows Isaac Lab's kit-less Newton viewer.
+    `viewer`: where it is watched (sim/viewers.py).
     """
-    if not headless and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise SimulationError(
-            "there is no display to show the simulation on", expected="DISPLAY or WAYLAND_DISPLAY", do="add --headless"
-        )
     cfg = environment_cfg(config, num_envs, cameras=cameras, seed=seed, control=control)
-    with launched(cfg, headless=headless) as launch:
+    with launched(cfg, viewer=viewer) as launch:
         yield launch
 
 
 @contextlib.contextmanager
-def launched(cfg: ManagerBasedEnvCfg, *, headless: bool = True) -> Iterator[tuple[ManagerBasedEnv, SolverWatch]]:
+def launched(cfg: ManagerBasedEnvCfg, *, viewer: str = NO_VIEWER) -> Iterator[tuple[ManagerBasedEnv, SolverWatch]]:
     """The environment of this configuration. Its solver's limits are checked a last time at the end."""
     require_asset(cfg.scene.robot.spawn.usd_path)
-    arguments = {"device": cfg.sim.device, "visualizer": ["none"] if headless else ["newton_gl"]}
+    arguments = {"device": cfg.sim.device, "visualizer": [visualizer(cfg, viewer)]}
     error: Rev2FwdError | None = None
     with launch_simulation(cfg, arguments):
         env, watch = ManagerBasedEnv(cfg), SolverWatch(cfg.sim.physics)

@@ -10,6 +10,7 @@ from rev2fwd_il.exchange.joint_dataset import joint_features
 from rev2fwd_il.exchange.lerobot_reversal.dataset import LeRobotReversal
 from rev2fwd_il.exchange.lerobot_reversal.roles import names_of
 from rev2fwd_il.method.statistics import rate
+from rev2fwd_il.running.command_line import NO_VIEWER
 
 
 def why_not(reversal: LeRobotReversal, config: Config) -> str | None:
@@ -26,7 +27,7 @@ def why_not(reversal: LeRobotReversal, config: Config) -> str | None:
 
 
 def prove(
-    reversal: LeRobotReversal, config: Config, task: str, *, num_envs: int, seed: int, headless: bool = True
+    reversal: LeRobotReversal, config: Config, task: str, *, num_envs: int, seed: int, viewer: str = NO_VIEWER
 ) -> tuple[list[bool], dict]:
     """Execute every reversed episode by its joint commands as Task "A" or "B": which succeed, and what was measured."""
     from rev2fwd_il.method.joint_replay import replay_joints
@@ -34,7 +35,7 @@ def prove(
     from rev2fwd_il.sim.launch import simulation
 
     count = min(num_envs, len(reversal.source.episodes))
-    with simulation(config, count, seed=seed, headless=headless, control="joints") as (env, watch):
+    with simulation(config, count, seed=seed, viewer=viewer, control="joints") as (env, watch):
         cell = JointCell(env, watch, config)
         outcomes = list(replay_joints(cell, config, task, _trajectories(reversal)))
         cell.check_solver()
