@@ -2,4 +2,4 @@
 
 import os
 
-collect_ignore = [] if os.environ.get("REV2FWD_BROWSER") else ["test_report_page.py"]
+collect_ignore = [] if os.environ.get("REV2FWD_BROWSER") else ["test_report_page.py", "test_viewer.py"]
