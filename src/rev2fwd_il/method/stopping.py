@@ -48,16 +48,16 @@ def decide(before: Decision | None, score: float, settings: StoppingConfig) -> D
     improved = before is None or score > before.scores[before.chosen] + settings.min_gain
     chosen = last if improved else before.chosen
     if last - chosen >= settings.patience:
-        goes_on, why = False, f"no better than iteration {chosen} for {_times(last - chosen)}"
+        since = f"iteration {last} is" if last == chosen + 1 else f"iterations {chosen + 1} to {last} are"
+        goes_on, why = False, f"{since} no better than iteration {chosen}"
     elif last >= settings.max_iterations:
         goes_on, why = False, f"iteration {last} is the last one allowed"
     else:
-        goes_on, why = True, "better than all before" if improved else f"not yet {_times(settings.patience)} no better"
+        goes_on, why = (
+            True,
+            f"iteration {last} is {'better than all before' if improved else 'no better, which is not yet the end'}",
+        )
     return Decision(scores, chosen, goes_on, why)
-
-
-def _times(count: int) -> str:
-    return f"{count} iteration{'s' if count != 1 else ''}"
 
 
 def read_decision(path: Path) -> Decision:

@@ -130,7 +130,7 @@ def _what(results: Results) -> list[str]:
         scores = ", ".join(percent(score) for score in results.decision["scores"])
         out.append(
             f"Iteration {results.decision['chosen']} is chosen, by the mean success of A and B on validation starts "
-            f"({scores} from iteration 0 on): {results.decision['why']}."
+            f"({scores} from iteration 0 on). The run ended since {results.decision['why']}."
         )
     if results.demos:
         shown = f"{results.demos['episodes']} demonstrations of task B"
