@@ -19,7 +19,7 @@ TARGETS = ("job", "process group", "Snakemake")
 
 
 def contents(folder: Path) -> dict[str, object]:
-    """Relative path -> what the artifact holds, for all that a run leaves; without times, logs and pictures."""
+    """Relative path -> what the artifact holds, for all that a run leaves; without times, logs and images."""
     out = {}
     for path in sorted([*(folder / "data").rglob("*"), *(folder / "runs").rglob("*")]):
         name = str(path.relative_to(folder))
@@ -64,22 +64,23 @@ class FaultyRun:
             attempts += 1
             before = finished_files(self.workflow.folder)
             snakemake = self._start()
-            kind = TARGETS[done % len(TARGETS)] if done < kills else None
-            if kind:
+            killing, status = done < kills, None
+            while done < kills and status is None:
                 self._await_a_job(snakemake)
-            try:
-                status = snakemake.wait(self.rng.uniform(*self.pause_s) if kind else None)
-            except subprocess.TimeoutExpired:
-                status = None
-            if status is None and self._kill(snakemake, kind):
-                done += 1
+                try:
+                    status = snakemake.wait(self.rng.uniform(*self.pause_s))
+                except subprocess.TimeoutExpired:
+                    kind = TARGETS[done % len(TARGETS)]
+                    done += self._kill(snakemake, kind)
+                    if kind != "job":  # of which Snakemake goes on with what does not need it
+                        break
             status = snakemake.wait() if status is None else status
             self._await_end_of_jobs()
             repeated = [name for name, at in before.items() if finished_files(self.workflow.folder).get(name, at) != at]
             assert not repeated, f"finished work was repeated: {repeated}\n{self.log}"
             if status == 0:
                 return
-            assert kind, f"failed without being killed\n{self._tail()}"
+            assert killing, f"failed without being killed\n{self._tail()}"
         raise AssertionError(f"not finished after {attempts} starts: {self.log}\n{self._tail()}")
 
     def _start(self) -> subprocess.Popen:

@@ -49,6 +49,7 @@ def test_a_run_that_is_killed_ends_with_the_same_artifacts(undisturbed, tmp_path
     workflow = new_workflow(tmp_path / "disturbed")
     run = FaultyRun(workflow, WORK, seed=0, pause_s=PAUSE_S)
     run.go(KILLS)
+    assert len(run.log) > KILLS // 2, f"finished before it was killed often: {run.log}"
     mine, other = contents(workflow.folder), contents(undisturbed)
     assert set(mine) == set(other), set(mine) ^ set(other)
     assert not [name for name in other if mine[name] != other[name]], run.log
