@@ -36,7 +36,6 @@ include: "rules/common.smk"
 include: "rules/demos.smk"
 include: "rules/train.smk"
 include: "rules/rollout.smk"
-include: "rules/stopping.smk"
 include: "rules/arms.smk"
 include: "rules/report.smk"
 include: "rules/seeds.smk"
@@ -44,9 +43,14 @@ include: "rules/study.smk"
 include: "rules/lerobot.smk"
 
 
+# Only where asked for: a workflow with a checkpoint plans all of itself in each job of a cluster.
+if any(settings.iterations == "auto" for settings in RUNS.values()):
+
+    include: "rules/stopping.smk"
+
+
 localrules:
     all,
-    decide,
     report,
     share_demonstrations,
     summarize_seeds,

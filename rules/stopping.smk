@@ -61,6 +61,7 @@ checkpoint decide:
         settings=set_arguments("stopping"),
     conda:
         "../envs/work.yaml"
+    localrule: True
     shell:
         script(
             "7b_decide_iteration.py --validation {input.validation} {params.before:q} --out {output}",

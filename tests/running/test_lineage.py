@@ -56,7 +56,8 @@ def test_every_setting_that_changes_a_result_is_in_the_record_of_some_artifact()
         "study.demonstrations",
     }  # show in what a merged dataset was made from
     bookkeeping = {"train.save_every", "train.memory_gb", *(f"wandb.{key}" for key in sections["wandb"])}
-    assert every - recorded == by_parents | bookkeeping
+    decisions = {f"stopping.{key}" for key in sections["stopping"]}  # how many artifacts there are, not what is in them
+    assert every - recorded == by_parents | bookkeeping | decisions
     assert "train.steps" in relevant_settings(Config(), "trained")
     assert "train.steps" not in relevant_settings(Config(), "finetuned")
 
