@@ -38,7 +38,7 @@ HEAVY = ("torch", "scipy", "isaaclab", "lerobot", "snakemake", "warp", "pandas",
 LIGHT = (
     "errors", "keys", "seeds", "config.run", "config.reading", "config.expansion", "running.doctor", "running.job",
     "running.gpu_lease", "running.files", "running.json_files", "running.processes", "running.provenance",
-    "running.checkpoint_files", "running.sharing", "running.cost",
+    "running.checkpoint_files", "running.sharing", "running.cost", "method.stopping",
 )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ def decisions(scores, **settings):
         ([0.80, 0.84, 0.88, 0.90, 0.91], {"min_gain": 0.05, "patience": 2}, 4, 2),  # small gains add up
         ([0.1, 0.2, 0.3, 0.4], {"max_iterations": 2}, 2, 2),
         ([0.9, 0.8], {}, 1, 0),
+        ([(0.85 + 0.95) / 2, (0.86 + 0.94) / 2 + 1e-15], {}, 1, 0),  # the same but for rounding
     ],
 )
 def test_it_ends_where_nothing_is_gained(scores, settings, last, chosen):

@@ -54,6 +54,13 @@ def test_done_and_failed_are_counted(progress):
     assert progress.summary().startswith("1 of 6 jobs done, 1 failed; ")
 
 
+def test_a_plan_that_grows_on_the_way_is_counted(progress):
+    for number in range(3):
+        progress.start(number, f"train_{number}", "train", None)
+    progress.start(0, "train_0", "train", None)  # a retry is no further job
+    assert progress.total == 7
+
+
 def test_the_last_bar_of_a_log(tmp_path):
     log = tmp_path / "x.log"
     assert last_bar(log) is None and last_bar(None) is None

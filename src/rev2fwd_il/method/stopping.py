@@ -16,6 +16,8 @@ from rev2fwd_il.errors import DataError
 from rev2fwd_il.running.json_files import read_json
 from rev2fwd_il.seeds import derive
 
+ROUNDING = 1e-9  # equal means of rates differ by less
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -45,7 +47,7 @@ def decide(before: Decision | None, score: float, settings: StoppingConfig) -> D
     """Decide after one more iteration with this score; `before` is the decision after the one before it."""
     scores = (*(before.scores if before else ()), score)
     last = len(scores) - 1
-    improved = before is None or score > before.scores[before.chosen] + settings.min_gain
+    improved = before is None or score > before.scores[before.chosen] + settings.min_gain + ROUNDING
     chosen = last if improved else before.chosen
     if last - chosen >= settings.patience:
         since = f"iteration {last} is" if last == chosen + 1 else f"iterations {chosen + 1} to {last} are"
@@ -53,10 +55,8 @@ def decide(before: Decision | None, score: float, settings: StoppingConfig) -> D
     elif last >= settings.max_iterations:
         goes_on, why = False, f"iteration {last} is the last one allowed"
     else:
-        goes_on, why = (
-            True,
-            f"iteration {last} is {'better than all before' if improved else 'no better, which is not yet the end'}",
-        )
+        how = "the first" if before is None else "better than all before" if improved else "no better"
+        goes_on, why = True, f"iteration {last} is {how}"
     return Decision(scores, chosen, goes_on, why)
 
 

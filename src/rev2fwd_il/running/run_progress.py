@@ -79,6 +79,7 @@ class RunProgress:
     now: Callable[[], float] = time.monotonic
     waiting: Counter = field(default_factory=Counter)  # rule -> jobs that have not begun
     running: dict[int, Job] = field(default_factory=dict)
+    begun: set[int] = field(default_factory=set)  # numbers of all jobs that have
     total: int = 0
     done: int = 0
     failed: list[Job] = field(default_factory=list)
@@ -92,6 +93,9 @@ class RunProgress:
         """A job begins; a retry begins once more."""
         if self.waiting[rule] > 0:
             self.waiting[rule] -= 1
+        elif number not in self.begun:
+            self.total += 1  # a decision on the way (rules/stopping.smk) has made the plan longer
+        self.begun.add(number)
         self.running[number] = Job(name, rule, log, self.now())
         return self.running[number]
 
