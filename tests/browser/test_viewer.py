@@ -16,11 +16,11 @@ BROWSER = shutil.which(os.environ.get("REV2FWD_BROWSER", ""))
 DEADLINE_S = 300
 
 
-def served(log: Path) -> str:
-    """The address that the script prints."""
+def served(script: subprocess.Popen, log: Path) -> str:
+    """The address that the script prints while it runs."""
     deadline = time.monotonic() + DEADLINE_S
     while not (found := re.search(r"http://127\.0\.0\.1:\d+/\?url=\S+/proxy", log.read_text())):
-        assert time.monotonic() < deadline, log.read_text()[-3000:]
+        assert script.poll() is None and time.monotonic() < deadline, log.read_text()[-3000:]
         time.sleep(1)
     return found[0]
 
@@ -37,7 +37,7 @@ def test_a_policy_is_watched_in_a_browser(tmp_path):
             browser = [
                 BROWSER, "--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
                 f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1200,800",
-                "--virtual-time-budget=90000", f"--screenshot={tmp_path / 'seen.png'}", served(log),
+                "--virtual-time-budget=90000", f"--screenshot={tmp_path / 'seen.png'}", served(script, log),
             ]  # fmt: skip
             subprocess.run(browser, capture_output=True, timeout=DEADLINE_S, check=True)
         finally:
