@@ -10,6 +10,7 @@
 # make fuzz     read 10,000 damaged files within bounds of time and memory
 # make test-browser   open the report in a headless Chromium, which is installed where it is missing (needs root, apt)
 # make test-robomimic   let robomimic's own loader read an export; it is fetched for that (needs a package index)
+# make test-aloha   reverse a dataset of gym-aloha's bimanual robot and execute it there; it is fetched for that (needs EGL)
 # make fault-test  kill the smoke run at KILLS random moments (half an hour or more); many jobs on few GPUs
 # make test-slurm  run jobs through a Slurm of one node, brought up here (root; a container); SLURM=smoke: the smoke run
 # make check    formatting and lint
@@ -37,7 +38,7 @@ REPORT = $(SNAKEMAKE) $(ARGS) --summary 2>/dev/null | \
 
 DRY = $(filter -n --dry-run --dryrun,$(ARGS))
 
-.PHONY: run doctor report-path plan study study-plan smoke schema setup bench test test-slurm fault-test fuzz test-browser test-robomimic check format docs lock
+.PHONY: run doctor report-path plan study study-plan smoke schema setup bench test test-slurm fault-test fuzz test-browser test-robomimic test-aloha check format docs lock
 
 run: setup
 	$(WORK)/python workflow/scripts/doctor.py --fix
@@ -85,6 +86,12 @@ test-browser: setup
 test-robomimic: setup
 	$$(envs/setup.sh --uv) pip install --quiet --no-deps --python $(WORK)/python --target .cache/robomimic robomimic==0.3.0
 	PYTHONPATH=.cache/robomimic $(WORK)/pytest tests/opt_in
+
+# With the mujoco that its dm-control was made for; our environment stays as it is.
+test-aloha: setup
+	$$(envs/setup.sh --uv) pip install --quiet --no-deps --python $(WORK)/python --target .cache/aloha gym-aloha==0.1.5 \
+	    dm-control==1.0.41 dm-env==1.6 dm-tree==0.1.10 labmaze==1.0.6 lxml==6.1.3 mujoco==3.8.1
+	MUJOCO_GL=egl PYTHONPATH=.cache/aloha $(WORK)/pytest tests/opt_in
 
 test-slurm: setup
 	REV2FWD_SLURM=$(SLURM) $(WORK)/pytest tests/slurm
