@@ -149,6 +149,6 @@ rule inspect:
         "../envs/work.yaml"
     shell:
         script(
-            "2_inspect_data.py --dataset {input} --out_dir {output} --enable_xyz_viz",
+            "2_inspect_data.py --dataset {input} --out_dir {output} --enable_xyz_viz --rrd",
             "--stats_json {output}/stats.json",
         )

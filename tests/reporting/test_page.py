@@ -49,7 +49,7 @@ class Sources(HTMLParser):
 def finished(tmp_path_factory):
     root = tmp_path_factory.mktemp("run")
     write_run(root)
-    inspect(EpisodeDataset(root / "data" / "B_circle.npz"), root / "runs" / "inspect_circle" / "B")
+    inspect(EpisodeDataset(root / "data" / "B_circle.npz"), root / "runs" / "inspect_circle" / "B", rrd=True)
     write_report("circle", root / "data", root / "runs", root / "runs" / "report_circle")
     return root
 
@@ -111,6 +111,13 @@ def test_page_tells_the_numbers(finished):
         assert f"{percent(row['rate'], (row['wilson_lo'], row['wilson_hi']))} (" in page
     text = re.sub(r"\s+", " ", page)
     assert "6 of 7 attempts" in text and "117 of 120 succeeded" in text and "last allowed cycle" in text
+
+
+def test_page_says_how_to_play_a_recording_and_where_there_is_none_says_nothing(root):
+    recording = root / "runs/inspect_circle/B/episode_000.rrd"
+    assert f"rerun --web-viewer {recording}</code>" in report(root)[1]
+    recording.unlink()
+    assert "rerun" not in report(root)[1]
 
 
 def test_mcnemar_needs_the_same_starts(root):

@@ -9,7 +9,7 @@ be read is named in `problems`, one that `selection` does not ask for in `left_o
     runs/{alternating,chains}_{name}/iter{n}/longest_chain.mp4    -> chain_videos
     runs/chains_{name}/iter{n}/recoveries/*.mp4                   -> recovery_videos
     runs/stopping_{name}/iter{n}.json                             -> decision, the last
-    runs/inspect_{name}/{task}/stats.json, *.png                  -> inspection, inspection_figures
+    runs/inspect_{name}/{task}/stats.json, *.png, *.rrd           -> inspection, inspection_figures, recordings
     runs/benchmark_{name}/*.tsv                                   -> benchmarks
     data/A_{name}_replay.json, or _replay_refused.json            -> replay
     data/{B,reversed_A,A}_{name}.npz                              -> datasets, and demos of the first
@@ -97,6 +97,9 @@ class _Reader:
             written = stats.get("written", [])
             self.out.inspection_figures[task] = [path for path in figures if path.name in written]
             self.out.left_out += [f"{path}: not of this inspection" for path in figures if path.name not in written]
+            recordings = [path for path in sorted(folder.glob("*.rrd")) if path.name in written]
+            if recordings:
+                self.out.recordings[task] = recordings[0]
 
     def data(self) -> None:
         for what, stem in (("demos", "B"), ("reversals", "reversed_A"), ("replayed", "A")):

@@ -29,6 +29,7 @@ class Results:
     demos: dict | None = None
     inspection: dict[str, dict] = field(default_factory=dict)
     inspection_figures: dict[str, list[Path]] = field(default_factory=dict)  # by task
+    recordings: dict[str, Path] = field(default_factory=dict)  # of an episode for the Rerun viewer, by task
     videos: dict[str, dict[int, list[Path]]] = field(default_factory=dict)  # of the evaluations, by task and iteration
     chain_videos: dict[str, Path] = field(default_factory=dict)  # of the alternating tests, by name of the test
     recovery_videos: dict[str, Path] = field(default_factory=dict)  # of runs of failures in the long chains, by title

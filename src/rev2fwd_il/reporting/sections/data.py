@@ -13,7 +13,12 @@ def content(report: Report) -> dict | None:
     results = report.results
     figures = [report.figure(*highlight) for highlight in data_highlights(results)]
     inspections = [
-        {"task": task, "stats": stats, "figures": [_found(path) for path in results.inspection_figures.get(task, [])]}
+        {
+            "task": task,
+            "stats": stats,
+            "figures": [_found(path) for path in results.inspection_figures.get(task, [])],
+            "recording": results.recordings.get(task),
+        }
         for task, stats in results.inspection.items()
     ]
     if not (results.demos or results.replay or figures or inspections):
