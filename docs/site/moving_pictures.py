@@ -3,18 +3,22 @@
     .venv/bin/python docs/site/moving_pictures.py --name circle        # docs/alternating.webp, docs/reversal.webp
 
 The first is the first chain of the alternating test that got so far, the second the first demonstration whose reversal
-was kept. Datasets hold end-effector poses: the joints drawn are those of inverse kinematics.
+was kept. Datasets hold end-effector poses: the joints drawn are those of inverse kinematics. `--recovery
+runs/chains_circle/iter1/recoveries/recovered1.mp4` makes docs/recovery.webp of a video of practice.
 """
 
 import argparse
 import json
+from itertools import islice
 from pathlib import Path
 
+import av
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from rev2fwd_il.config.run import Config
 from rev2fwd_il.data.reading import Episode, EpisodeDataset
+from rev2fwd_il.data.video_files import with_caption
 from rev2fwd_il.reporting.analysis import reversal_of
 from rev2fwd_il.sim.cell import Cell
 from rev2fwd_il.sim.launch import simulation
@@ -65,17 +69,14 @@ def render(cell: Cell, episode: Episode, caption: str, size_px: int) -> list[Ima
         episode.ee_pose[rows], episode.obj_pose[rows], episode.gripper_width[rows], episode.target_xy
     )
     images = [Image.fromarray(frame).resize((size_px, size_px), Image.Resampling.LANCZOS) for frame in frames]
-    for image in images:
-        write_caption(image, caption)
-    return images
+    return [Image.fromarray(with_caption(np.asarray(image), caption)) for image in images]
 
 
-def write_caption(image: Image.Image, caption: str) -> None:
-    """In one line at the top, as large as fits."""
-    margin, largest = image.width / 40, image.width / 24
-    width = ImageFont.load_default(largest).getlength(caption)
-    font = ImageFont.load_default(largest * min(1, (image.width - 2 * margin) / width))
-    ImageDraw.Draw(image).text((margin, margin), caption, fill=(25, 25, 30), font=font)
+def from_video(path: Path, size_px: int) -> list[Image.Image]:
+    """Every third frame of a video."""
+    with av.open(str(path)) as container:
+        frames = [frame.to_image() for frame in islice(container.decode(video=0), 0, None, EVERY)]
+    return [frame.resize((size_px, size_px), Image.Resampling.LANCZOS) for frame in frames]
 
 
 def write_webp(path: Path, images: list[Image.Image], quality: int) -> None:
@@ -93,7 +94,10 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path(), help="folder of data/ and runs/")
     parser.add_argument("--out_dir", type=Path, default=Path("docs"))
     parser.add_argument("--quality", type=int, default=55, help="of the WebP files, 0 to 100")
+    parser.add_argument("--recovery", type=Path, help="video of a run of failures, for recovery.webp alone")
     args = parser.parse_args()
+    if args.recovery:
+        return write_webp(args.out_dir / "recovery.webp", from_video(args.recovery, ALTERNATING_PX), args.quality)
     chains = args.root / f"runs/chains_{args.name}/iter{args.iteration}"
     rollouts = {task: EpisodeDataset(chains / f"rollout_{task}.npz") for task in "AB"}
     data = {task: EpisodeDataset(args.root / f"data/{task}_{args.name}.npz") for task in "AB"}

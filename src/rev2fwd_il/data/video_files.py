@@ -6,17 +6,30 @@ from pathlib import Path
 
 import av
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.running.files import put_in_place, temporary_beside
 
 MIN_SIDE_PX = 256  # smaller images are enlarged by whole factors, so that a player shows them sharp
+CAPTION, CAPTION_MARGIN = 1 / 16, 1 / 40  # of an image's height
+CAPTION_RGB = (25, 25, 30)
 
 
 def enlarge(frame: np.ndarray, min_side: int = MIN_SIDE_PX) -> np.ndarray:
     """(H, W, 3) uint8 -> (k H, k W, 3) with the smallest whole k that brings the shorter side to `min_side`."""
     factor = max(1, -(-min_side // min(frame.shape[:2])))
     return frame.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def with_caption(frame: np.ndarray, text: str) -> np.ndarray:
+    """(H, W, 3) uint8 with a line of text at its top left, smaller where it would not fit."""
+    image = Image.fromarray(frame)
+    margin, size = image.height * CAPTION_MARGIN, image.height * CAPTION
+    width = ImageFont.load_default(size).getlength(text)
+    font = ImageFont.load_default(size * min(1, (image.width - 2 * margin) / width))
+    ImageDraw.Draw(image).text((margin, margin), text, fill=CAPTION_RGB, font=font)
+    return np.asarray(image)
 
 
 def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> Path:

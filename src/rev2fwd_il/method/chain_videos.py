@@ -1,17 +1,19 @@
 """Videos of chains: the longest one, and runs of failures with the attempt before them and the one that ended them.
 
+Each frame says the attempt's task and what became of it.
 States are kept while chains run and rendered at the end. What is kept does not grow with the number of attempts: the
 first of each chain, and those of few runs of failures.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from rev2fwd_il.data.video_files import write_mp4
+from rev2fwd_il.data.video_files import with_caption, write_mp4
 from rev2fwd_il.keys import CONTROL_HZ
 from rev2fwd_il.method.alternating import Chains
 from rev2fwd_il.method.episodes import EpisodeResult
@@ -23,11 +25,12 @@ RECOVERED, INTERVENTION = "recovered", "intervention"
 
 
 class Shot(NamedTuple):
-    """The arguments of `Cell.render_video` for one attempt, and whether it succeeded."""
+    """The arguments of `Cell.render_video` for one attempt, its caption, and whether it succeeded."""
 
     joint_pos: np.ndarray  # (T, J) [rad, m]
     obj_pose: np.ndarray  # (T, 7)
     target_xy: np.ndarray  # (2,) [m]
+    caption: str
     success: bool
 
 
@@ -42,7 +45,8 @@ class ChainVideos:
 
     def add(self, result: EpisodeResult) -> None:
         """An attempt that `chains` has counted."""
-        shot = Shot(result.joint_pos, result.episode.obj_pose, result.episode.target_xy, result.success)
+        caption = f"{result.spec.task}: {(result.failure or 'success').replace('_', ' ')}"
+        shot = Shot(result.joint_pos, result.episode.obj_pose, result.episode.target_xy, caption, result.success)
         if len(self._first[result.env]) < MAX_SHOWN_ATTEMPTS:
             self._first[result.env].append(shot)
         if self._chains.practice is None:
@@ -71,5 +75,9 @@ class ChainVideos:
 
 
 def _write(simulations: Simulations, shots: list[Shot], path: str | Path) -> Path:
-    frames = chain.from_iterable(simulations.render_video(*shot[:3]) for shot in shots)
+    frames = chain.from_iterable(_captioned(simulations, shot) for shot in shots)
     return write_mp4(path, frames, CONTROL_HZ)
+
+
+def _captioned(simulations: Simulations, shot: Shot) -> Iterator[np.ndarray]:
+    return (with_caption(frame, shot.caption) for frame in simulations.render_video(*shot[:3]))
