@@ -18,6 +18,7 @@ TASK = Insert(InsertSettings())
 GOAL = np.array(TASK.settings.goal_xy)
 DOWN_Z = 0.04  # of the centre of a peg that stands on the table, in the socket too
 UPRIGHT, LEANING = [1.0, 0, 0, 0], [np.cos(np.radians(5)), np.sin(np.radians(5)), 0, 0]  # by 10 degrees
+LYING = [np.cos(np.radians(40)), np.sin(np.radians(40)), 0, 0]  # by 80
 
 
 def attempt(direction, xy, z, quat=UPRIGHT, gripper=0.08):
@@ -54,6 +55,8 @@ def test_a_peg_counts_as_inserted_by_its_depth_and_as_placed_by_its_place(direct
 def test_a_peg_that_leans_or_is_held_does_not_count(direction, xy):
     assert attempt(direction, xy, DOWN_Z, LEANING) == "toppled"
     assert attempt(direction, xy, DOWN_Z, gripper=0.02) == "not_released"
+    assert attempt(direction, xy, DOWN_Z, LEANING, gripper=0.02) == "not_released"
+    assert attempt(direction, xy, DOWN_Z, LYING, gripper=0.02) == "toppled"
 
 
 def test_task_b_starts_inside_the_socket_and_ends_turned():

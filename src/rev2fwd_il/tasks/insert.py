@@ -67,8 +67,14 @@ class InsertSettings(TaskSettings):
 class InsertDetector(PlacementDetector):
     """Names what goes wrong with pegs: they fall over, or stay on the rim."""
 
+    def update(self, ee_pose: np.ndarray, obj_pose: np.ndarray, gripper_width: np.ndarray) -> np.ndarray:
+        self._lying = tilt(obj_pose[:, 3:]) > LYING_RAD
+        return super().update(ee_pose, obj_pose, gripper_width)
+
     def failure(self, env: int) -> str:
         kind, facts = super().failure(env), self._facts
+        if kind == "not_released" and self._lying[env]:  # whatever the end effector does about it
+            return "toppled"
         if kind not in ("dropped", "placed_wide", "timeout"):
             return kind
         if not facts["upright"][env]:
