@@ -1,6 +1,7 @@
 """Videos of chains: the longest one, and runs of failures with the attempt before them and the one that ended them.
 
-Each frame says the attempt's task and what became of it.
+Each frame says the attempt's task and what became of it. Every second control step is shown: to render one takes longer
+than the test took for it.
 States are kept while chains run and rendered at the end. What is kept does not grow with the number of attempts: the
 first of each chain, and those of few runs of failures.
 """
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from rev2fwd_il.data.video_files import with_caption, write_mp4
 from rev2fwd_il.keys import CONTROL_HZ
@@ -19,13 +21,14 @@ from rev2fwd_il.method.alternating import Chains
 from rev2fwd_il.method.episodes import EpisodeResult
 from rev2fwd_il.method.parallel import Simulations
 
-MAX_SHOWN_ATTEMPTS = 40  # of the longest chain
+MAX_SHOWN_ATTEMPTS = 20  # of the longest chain
+EVERY = 2  # control steps
 MAX_SHOWN_RUNS = 2  # of failures, for each way in which they end
 RECOVERED, INTERVENTION = "recovered", "intervention"
 
 
 class Shot(NamedTuple):
-    """The arguments of `Cell.render_video` for one attempt, its caption, and whether it succeeded."""
+    """The states of one attempt, its caption, and whether it succeeded."""
 
     joint_pos: np.ndarray  # (T, J) [rad, m]
     obj_pose: np.ndarray  # (T, 7)
@@ -75,9 +78,11 @@ class ChainVideos:
 
 
 def _write(simulations: Simulations, shots: list[Shot], path: str | Path) -> Path:
-    frames = chain.from_iterable(_captioned(simulations, shot) for shot in shots)
-    return write_mp4(path, frames, CONTROL_HZ)
+    rendered = tqdm(shots, desc=Path(path).stem, unit="attempt")
+    frames = chain.from_iterable(_captioned(simulations, shot) for shot in rendered)
+    return write_mp4(path, frames, CONTROL_HZ / EVERY)
 
 
 def _captioned(simulations: Simulations, shot: Shot) -> Iterator[np.ndarray]:
-    return (with_caption(frame, shot.caption) for frame in simulations.render_video(*shot[:3]))
+    frames = simulations.render_video(shot.joint_pos[::EVERY], shot.obj_pose[::EVERY], shot.target_xy)
+    return (with_caption(frame, shot.caption) for frame in frames)
