@@ -72,16 +72,15 @@ def render(cell: Cell, episode: Episode, caption: str, size_px: int) -> list[Ima
     return [Image.fromarray(with_caption(np.asarray(image), caption)) for image in images]
 
 
-def from_video(path: Path, size_px: int) -> list[Image.Image]:
-    """Every third frame of a video."""
+def from_video(path: Path) -> tuple[list[Image.Image], int]:
+    """Every second frame of a video, and for how long to show each [ms]."""
     with av.open(str(path)) as container:
-        frames = [frame.to_image() for frame in islice(container.decode(video=0), 0, None, EVERY)]
-    return [frame.resize((size_px, size_px), Image.Resampling.LANCZOS) for frame in frames]
+        rate = float(container.streams.video[0].average_rate)
+        return [frame.to_image() for frame in islice(container.decode(video=0), 0, None, 2)], round(2000 / rate)
 
 
-def write_webp(path: Path, images: list[Image.Image], quality: int) -> None:
-    images[0].save(path, save_all=True, append_images=images[1:], duration=1000 * EVERY // FPS, loop=0,
-                   quality=quality, method=4)  # fmt: skip
+def write_webp(path: Path, images: list[Image.Image], quality: int, frame_ms: int = 1000 * EVERY // FPS) -> None:
+    images[0].save(path, save_all=True, append_images=images[1:], duration=frame_ms, loop=0, quality=quality, method=4)
     print(f"{path}: {len(images)} frames, {path.stat().st_size / 1e6:.2f} MB")
     if path.stat().st_size > MAX_BYTES:
         raise SystemExit(f"{path}: larger than {MAX_BYTES} bytes; lower --quality")
@@ -97,7 +96,8 @@ def main() -> None:
     parser.add_argument("--recovery", type=Path, help="video of a run of failures, for recovery.webp alone")
     args = parser.parse_args()
     if args.recovery:
-        return write_webp(args.out_dir / "recovery.webp", from_video(args.recovery, ALTERNATING_PX), args.quality)
+        images, frame_ms = from_video(args.recovery)
+        return write_webp(args.out_dir / "recovery.webp", images, args.quality, frame_ms)
     chains = args.root / f"runs/chains_{args.name}/iter{args.iteration}"
     rollouts = {task: EpisodeDataset(chains / f"rollout_{task}.npz") for task in "AB"}
     data = {task: EpisodeDataset(args.root / f"data/{task}_{args.name}.npz") for task in "AB"}
