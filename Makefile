@@ -56,15 +56,15 @@ doctor: setup
 plan: setup
 	$(SNAKEMAKE) -n $(ARGS)
 
-study:
-	$(MAKE) run CONFIG=config/study.yaml
+study: CONFIG = config/study.yaml
+study: run
 
 study-plan: CONFIG = config/study.yaml
 study-plan: setup
 	$(SNAKEMAKE) -n --quiet all --logger rev2fwd --logger-rev2fwd-measured "$(MEASURED)" $(ARGS)
 
-smoke:
-	$(MAKE) run CONFIG=config/smoke.yaml
+smoke: CONFIG = config/smoke.yaml
+smoke: run
 
 setup:
 	envs/setup.sh

@@ -78,9 +78,7 @@ onerror:
     print("Some jobs failed. Reports of what is finished:")
     for name in RUNS:
         print(f"  {so_far(name)}/index.html")
-        shell(
-            f"{PYTHON} {HERE}workflow/scripts/8_report.py --name {name} --data_dir data --runs_dir runs"
-            f" --out_dir {so_far(name)} {' '.join(shown(name, wait=False))} {current_only(name)} || true"
-        )
+        arguments = f"--name {name} --data_dir data --runs_dir runs --out_dir {so_far(name)}"
+        run_anyway(f"8_report.py {arguments} {' '.join(shown(name, wait=False))} {current_only(name)}")
     if asked.study.is_asked_for:
-        shell(f"{PYTHON} {HERE}workflow/scripts/{summarize_study_so_far()} || true")
+        run_anyway(summarize_study_so_far())

@@ -273,8 +273,9 @@ def study_arguments():
         shlex.join(["--run", cell.name, OWNER[cell.name], *(f"{name}={level}" for name, level in cell.factors.items())])
         for cell in CELLS
     ]
-    chains = "--chains" if asked.evaluation.chains else "--no-chains"
-    expected = f"--iterations {asked.iterations} --arms {' '.join(asked.arms)} {chains}"
+    without = [name for name, settings in RUNS.items() if not settings.evaluation.chains]
+    expected = f"--iterations {asked.iterations} --arms {' '.join(asked.arms)}"
+    expected += f" --without_chains {' '.join(without)}" if without else ""
     return f"8c_summarize_study.py --name {asked.name} --runs_dir runs {expected} {' '.join(runs)}"
 
 
@@ -301,3 +302,9 @@ def current_only(name):
     settings = RUNS[name]
     sections = [section for section, value in settings if hasattr(value, "model_dump")]
     return shlex.join(["--current_only", "--seed", str(settings.seed), *overrides(settings, *sections)])
+
+
+def run_anyway(script_and_arguments):
+    """After a failure: another one changes nothing. What stands in braces is no wildcard here."""
+    command = f"{PYTHON} {HERE}workflow/scripts/{script_and_arguments} || true"
+    shell(command.replace("{", "{{").replace("}", "}}"))

@@ -3,7 +3,7 @@
 
 TRAIN_KEYS = (
     *("device", "warmup_steps", "weight_decay", "ema_decay", "ee_noise", "ee_turn_noise", "num_processes"),
-    *("noises_per_observation", "auxiliary_weight", "precision"),
+    *("noises_per_observation", "auxiliary_weight", "precision", "transfer"),
 )
 TRAINING = [
     "policy",

@@ -212,11 +212,30 @@ def test_a_short_yaml_names_what_names_do_not_say(tmp_path):
         ({"drop": ["next.reward"]}, "next.reward cannot be dropped"),
         ({"tasks": {"another": "one"}}, "the dataset has no task"),
         ({"heights": ["box/z"]}, "the dataset has no `box/z`"),
+        ({"drop": ["action"]}, "action has a role in the reversal and is dropped"),
+        (
+            {"drop": ["object_height"], "goals": {"object_height": "observation.state/elbow.pos"}},
+            "object_height has a role",
+        ),
+        ({"relative": {"observation.state/elbow.pos": 2}}, "observation.state/elbow.pos is no command of an arm"),
+        ({"relative": {"action/gripper.pos": 2}}, "action/gripper.pos is no command of an arm"),
     ],
 )
 def test_a_yaml_that_does_not_fit_the_dataset(values, said, recorded):
     with pytest.raises(ConfigError, match=said):
         LeRobotReversal(recorded[None], spec(**values), NEW_TEXT)
+
+
+def test_a_number_that_is_none_is_named_before_anything_is_written(recorded, tmp_path):
+    damaged = shutil.copytree(recorded[None], tmp_path / "damaged")
+    (file,) = (damaged / "data").rglob("*.parquet")
+    rows = pq.read_table(file)
+    values = np.stack(rows["observation.state"].to_numpy())
+    values[7, 1] = np.nan
+    place, field = rows.column_names.index("observation.state"), rows.schema.field("observation.state")
+    pq.write_table(rows.set_column(place, field, pa.array(list(values), field.type)), file)
+    with pytest.raises(DataError, match=r"observation\.state of episode 0 is not finite(.|\n)*nan in frame 7"):
+        LeRobotReversal(damaged, spec(), NEW_TEXT)
 
 
 def test_a_yaml_with_unknown_keys():

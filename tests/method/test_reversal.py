@@ -87,6 +87,43 @@ def test_a_label_that_follows_the_fingers_is_found(episode):
         check_reversal(episode, backwards.replace(action=late))
 
 
+def test_the_naive_label_may_follow_the_fingers(episode):
+    naive = reverse_episode(episode, goal_of(episode), LEAD, "reversed_command")
+    with pytest.raises(DataError, match="follows the fingers"):
+        check_reversal(episode, naive)
+    check_reversal(episode, naive, "reversed_command")
+
+
+def test_a_crossing_within_the_lead_of_the_beginning_has_no_label(episode):
+    """Reversed, the fingers cross the middle before any label can have come: only the other crossing is compared."""
+    released = np.flatnonzero(episode.action[:, 7] < 0)[-1]
+    short = cut(episode, released + LEAD)
+    check_reversal(short, reverse_episode(short, goal_of(short), 2 * LEAD))
+
+
+def cut(episode, length):
+    names = [name for name in (*OBSERVATIONS, "action") if getattr(episode, name) is not None]
+    return episode.replace(**{name: getattr(episode, name)[:length] for name in names})
+
+
+def test_a_rollout_of_task_a_that_began_at_the_goal_is_no_demonstration_of_task_b(tmp_path):
+    """As happens in practice without intervention, after Task B has failed."""
+    away = reverse_episode(make_episode(0), goal_of(make_episode(0)), LEAD)
+    carried = np.flatnonzero(away.obj_pose[:, 2] > 0.1)
+    share = 1 - np.clip(
+        (np.arange(len(away) + 1) - carried[0]) / np.ptp(carried), 0, 1
+    )  # all of it before it is lifted
+    shift = np.float32(share[:, None] * [*([0.5, 0.02] - away.obj_pose[0, :2]), 0, 0, 0, 0, 0, 0])
+    at_goal = away.replace(
+        obj_pose=away.obj_pose + shift[:-1, :7], ee_pose=away.ee_pose + shift[:-1, :7], action=away.action + shift[1:]
+    )
+    source = write_dataset(tmp_path / "A.npz", [away, at_goal], kind="rollouts", task="A")
+    command = [sys.executable, SCRIPT, "--input", source, "--out", tmp_path / "B.npz", "--success_only"]
+    subprocess.run(command, capture_output=True, text=True, check=True)
+    (kept,) = EpisodeDataset(tmp_path / "B.npz")
+    assert np.array_equal(kept.obj_pose[::-1], away.obj_pose)
+
+
 def test_a_rollout_that_cannot_be_reversed_is_left_out(tmp_path):
     never_grasped = make_episode(1)
     never_grasped = never_grasped.replace(gripper_width=np.full(len(never_grasped), 0.08, np.float32))

@@ -8,7 +8,8 @@ import pytest
 from synthetic_study import SECONDS, write_report
 
 from rev2fwd_il.method.statistics import over_runs
-from rev2fwd_il.reporting.runs import CHOSEN, FAILURES, INTERVENTIONS, MINUTES, YIELD
+from rev2fwd_il.reporting.runs import CHOSEN, FAILURES, INTERVENTIONS, MINUTES, YIELD, long_rows
+from rev2fwd_il.reporting.study.figures import replay_yield
 from rev2fwd_il.reporting.study.measures import jobs_behind, minutes_behind
 from rev2fwd_il.reporting.study.reading import Asked, read_study_run
 from rev2fwd_il.reporting.study.tables import latex, markdown
@@ -132,6 +133,20 @@ def test_a_job_that_was_not_measured_leaves_no_minutes():
     assert minutes_behind(known, "with_rollouts", 1) == 12
     assert minutes_behind(known | {"replay_rollouts_A_iter1": Benchmark(60.0)}, "with_rollouts", 1) == 13
     assert minutes_behind(known, "no_rollouts", 1) is None and minutes_behind(known, "no_rollouts", 0) == 7
+    assert minutes_behind(known | {"render_views_B": Benchmark(120.0)}, "no_rollouts", 0) == 9
+    assert minutes_behind(known | {"relabel_rollouts_B_iter1": Benchmark(60.0)}, "with_rollouts", 1) == 13
+
+
+def test_a_run_that_failed_on_the_way_does_not_end_with_the_iteration_that_it_reached(tmp_path):
+    write_report(tmp_path, "s-seed0", 0, "plain")
+    asked_for_more = Asked(2, ASKED.arms, chains=True)
+    run = read_study_run(tmp_path, "s-seed0", "s-seed0", {"seed": "0"}, asked_for_more).run
+    assert run.chosen_iteration == 2 and not any(row["chosen"] for row in long_rows([run]))
+
+
+def test_any_number_of_demonstrations_has_a_line():
+    row = {"measure": YIELD, "clearance_m": 0.001, "iteration": 0, "mean": 0.5, "interval_95": [0.4, 0.6]}
+    assert replay_yield([row | {"demonstrations": str(number)} for number in range(9)])
 
 
 def test_shared_demonstrations_count_as_if_made(tmp_path):

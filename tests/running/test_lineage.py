@@ -129,6 +129,10 @@ def test_the_command_prints_the_tree_and_tells_stale_by_its_status(family):
     changed = lineage("data/A.npz", "--configfile", "config/other.yaml")
     assert changed.returncode == 3 and "demos.dwell_steps was" in changed.stdout
     assert lineage("data").returncode == 1
+    Path("config/seeds.yaml").write_text("name: s\nseeds: [0, 1]\n")
+    for seed, status in ((1, 0), (2, 3)):
+        path = write(Path(f"data/B_s-seed1_{seed}.npz"), "demonstrations", "B", seed=seed)
+        assert lineage(path, "--configfile", "config/seeds.yaml").returncode == status
 
 
 def test_trainings_recorded_under_former_names_are_not_stale():

@@ -210,3 +210,23 @@ def test_a_studys_tasks_are_those_of_their_files():
 def test_seeds_that_contradict_each_other_are_refused(changes, message):
     with pytest.raises(ConfigError, match=message):
         config_from_overrides(changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["policy.images=true"], "images of the rollouts it is finetuned on"),
+        (["policy.images=true", "rollout.images=true", "demos.images=false"], "images of the demonstrations"),
+        (["sim.device=cuda:1"], "sim.device: cuda:1 cannot be had"),
+        (["train.device=cuda:1", "seeds=[0,1]"], "run circle-seed0: train.device"),
+        (["evaluation.distance_threshold=0.12"], "evaluation.distance_threshold: 0.12 cannot be the task's"),
+    ],
+)
+def test_what_would_fail_after_hours_is_refused_before_the_plan(changes, message):
+    config = config_from_overrides(changes)  # a script may be told these alone
+    with pytest.raises(ConfigError, match=message):
+        expand(config)
+
+
+def test_images_are_not_asked_of_rollouts_that_nothing_is_finetuned_on():
+    assert expand(config_from_overrides(["policy.images=true", "iterations=0", "train.device=cuda:0"]))

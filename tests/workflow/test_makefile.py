@@ -53,3 +53,12 @@ def test_two_names_share_no_file(planner):
 
     first, second = files("one"), files("two")
     assert len(first) == len(second) > 50 and not first & second
+
+
+@pytest.mark.parametrize(
+    ("arguments", "config"),
+    [(["study"], "study"), (["study", "CONFIG=config/study_full.yaml"], "study_full"), (["smoke"], "smoke")],
+)
+def test_a_study_that_is_named_is_the_one_that_runs(arguments, config):
+    done = subprocess.run(["make", "-n", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert f"snakemake --configfile config/{config}.yaml --logger rev2fwd" in done.stdout

@@ -124,9 +124,11 @@ def test_where_jobs_fail_the_study_shows_what_there_is(tmp_path):
     workflow = Workflow(tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data/B_s-plain-seed0.npz").write_text("broken")
-    config = ("--config", "name=s", "study={tasks: {plain: {}}}", "iterations=1", "arms=[with_rollouts]")
+    braces = "policy={others: {vqbet: {n_vqvae_training_steps: 400}}}"  # no wildcards of the command that tells of it
+    config = ("--config", "name=s", "study={tasks: {plain: {}}}", "iterations=1", "arms=[with_rollouts]", braces)
     result = workflow("--allowed-rules", "reverse", *config, "--", "data/reversed_A_s-plain-seed0.npz")
     assert result.returncode != 0 and "not a readable NPZ" in result.stdout
+    assert (tmp_path / "runs/report_s-plain-seed0_so_far/index.html").is_file()
     table = (tmp_path / "runs/study_s_so_far/table.md").read_text()
     assert (
         "0 of 1 runs finished" in table

@@ -10,6 +10,7 @@ complete are named.
 import argparse
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from rev2fwd_il.running import command_line
@@ -22,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--out_dir", type=Path, required=True, help="folder of the summary")
     out.add_argument("--iterations", type=int, required=True, help="iterations that each run was asked for")
     out.add_argument("--arms", nargs="+", required=True, help="arms that each run was asked for")
-    out.add_argument("--chains", action=argparse.BooleanOptionalAction, default=True, help="runs have long chains")
+    out.add_argument("--without_chains", nargs="*", default=[], metavar="NAME", help="runs asked for no long chains")
     out.add_argument(
         "--run", nargs="+", action="append", required=True, metavar=("NAME OWNER", "FACTOR=LEVEL"),
         help="a run, whose demonstrations it has, and its factors; once for each run",
@@ -35,11 +36,12 @@ def main(args: argparse.Namespace) -> None:
     from rev2fwd_il.reporting.study.reading import Asked, read_study_run
     from rev2fwd_il.reporting.study.writing import write_study
 
-    asked = Asked(args.iterations, tuple(args.arms), args.chains)
+    asked = Asked(args.iterations, tuple(args.arms), chains=True)
     runs = []
     for name, owner, *pairs in args.run:
         factors = dict(pair.partition("=")[::2] for pair in pairs)
-        runs.append(read_study_run(args.runs_dir, name, owner, factors, asked, so_far=args.so_far))
+        of_run = replace(asked, chains=name not in args.without_chains)
+        runs.append(read_study_run(args.runs_dir, name, owner, factors, of_run, so_far=args.so_far))
     print(write_study(args.name, runs, asked, args.out_dir, shlex.join(["python", *sys.argv])))
     print(f"study: {args.out_dir / 'table.md'}")
 

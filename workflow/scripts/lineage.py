@@ -8,12 +8,22 @@ Exit status 3 where it is stale.
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 
+from rev2fwd_il.config.expansion import expand
 from rev2fwd_il.config.reading import load_configs
+from rev2fwd_il.config.run import Config
 from rev2fwd_il.errors import Rev2FwdError
 from rev2fwd_il.running.lineage import draw, read_record, read_tree, stale
+
+
+def of_run(path: Path, config: Config) -> Config:
+    """Of several runs that a configuration asks for, the settings of the one that the path names."""
+    runs = expand(config)
+    named = [name for name in runs if re.search(rf"_{re.escape(name)}(?![\w-])|_{re.escape(name)}_", str(path))]
+    return runs[max(named, key=len)] if named else config
 
 
 def main() -> int:
@@ -27,7 +37,7 @@ def main() -> int:
             print(json.dumps(read_record(args.path), indent=1))
             return 0
         tree = read_tree(args.path)
-        reasons = stale(tree, load_configs(["config/config.yaml", *args.configfile]))
+        reasons = stale(tree, of_run(args.path, load_configs(["config/config.yaml", *args.configfile])))
     except Rev2FwdError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

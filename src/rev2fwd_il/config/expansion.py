@@ -40,10 +40,13 @@ def expand(config: Config) -> dict[str, Config]:
 def cells(config: Config) -> list[Cell]:
     """The runs with their factors. Raises ConfigError where they contradict each other."""
     if not config.study.is_asked_for and not config.seeds:
+        _refuse_late_failures(config)
         return [Cell(config.name, {SEED: str(config.seed)}, config)]
     seeds = config.seeds or (config.seed,)
     out = [_cell(config, dict(levels), seed) for levels in itertools.product(*_factors(config)) for seed in seeds]
     _refuse_twins(out)
+    for cell in out:
+        _refuse_late_failures(cell.config)
     return out
 
 
@@ -66,6 +69,34 @@ def _cell(config: Config, levels: dict[str, tuple[str, str, Level]], seed: int) 
         values = laid_over(values, settings)
     factors = {factor: level for factor, (level, _, _) in levels.items()} | {SEED: str(seed)}
     return Cell(name, factors, make_config(values, f"run {name}"))
+
+
+def _refuse_late_failures(config: Config) -> None:
+    """What a script, which is told a part of the settings, would only find after hours."""
+    if config.policy.images and not (config.demos.images or config.views.copies):
+        advice = "set demos.images: true, or views.copies"
+        raise ConfigError(f"run {config.name}: policy.images needs images of the demonstrations", do=advice)
+    if config.policy.images and config.iterations != 0 and not config.rollout.images:
+        raise ConfigError(
+            f"run {config.name}: policy.images needs images of the rollouts it is finetuned on",
+            do="set rollout.images: true, or iterations: 0",
+        )  # fmt: skip
+    for name in ("sim", "train"):
+        device = getattr(config, name).device
+        if device.startswith("cuda:") and device != "cuda:0":
+            raise ConfigError(
+                f"run {config.name}: {name}.device: {device} cannot be had in the workflow",
+                expected="cuda: a job sees the GPU that was lent to it and no other", found=device,
+                do="say cuda, and which GPUs the workflow may use by CUDA_VISIBLE_DEVICES",
+            )  # fmt: skip
+    tolerance = config.evaluation.distance_threshold
+    try:
+        config.with_leaves({"task.distance_threshold": tolerance})  # as an evaluation does
+    except ConfigError as error:
+        raise ConfigError(
+            f"run {config.name}: evaluation.distance_threshold: {tolerance} cannot be the task's", found=error,
+            do="lower it, or raise task.min_goal_distance",
+        ) from None  # fmt: skip
 
 
 def _refuse_twins(runs: list[Cell]) -> None:

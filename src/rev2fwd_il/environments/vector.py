@@ -87,7 +87,7 @@ class CellVectorEnv(gymnasium.vector.VectorEnv):
         tune_memory()
         cameras = self._images or self.render_mode is not None
         env, watch = self._stack.enter_context(simulation(self.config, self.num_envs, cameras=cameras, seed=self._seed))
-        return Cell(env, watch, self.config)
+        return Cell(env, watch, self.config, looks="policies")
 
     def reset(self, *, seed: int | list[int | None] | None = None, options: dict | None = None) -> tuple[dict, dict]:
         """Begin an episode in each environment, or in those of `options["reset_mask"]` (N,) bool."""

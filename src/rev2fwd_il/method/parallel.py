@@ -143,7 +143,7 @@ def _here(setup: SimulationSetup) -> Iterator[_Here]:
     cameras = setup.cameras or any(policy.uses_images for policy in policies.values())
     run = {"cameras": cameras, "seed": setup.seed, "viewer": setup.viewer}
     with simulation(config, setup.num_envs, **run) as (env, watch):
-        yield _Here(setup, Cell(env, watch, config), policies)
+        yield _Here(setup, Cell(env, watch, config, looks="policies"), policies)
 
 
 class _SideBySide:

@@ -91,15 +91,20 @@ def goal_of(episode: Episode) -> np.ndarray:
     return episode.obj_pose[0].copy()
 
 
-def check_reversal(episode: Episode, backwards: Episode) -> None:
-    """Raises DataError unless `backwards` has the episode's observations backwards and a gripper label that leads."""
+def check_reversal(episode: Episode, backwards: Episode, gripper_label: str = "width_ahead") -> None:
+    """Raises DataError unless `backwards` has the episode's observations backwards and a gripper label that leads.
+
+    The naive label, `reversed_command`, follows the fingers: that is what it is there to show.
+    """
     for field in ("ee_pose", "obj_pose", "gripper_width", "object_poses"):
         original, reversed_ = getattr(episode, field), getattr(backwards, field)
         if original is not None and not np.array_equal(reversed_[::-1], original):
             raise DataError(f"reversal: {field} is not the original backwards")
+    if gripper_label != "width_ahead":
+        return
     width, label = backwards.gripper_width, backwards.action[:, 7]
     middle = (width.max() + width.min()) / 2
-    if (
-        np.flatnonzero(np.diff(label)) > np.flatnonzero(np.diff(width > middle))[: np.count_nonzero(np.diff(label))]
-    ).any():
+    labelled, crossed = np.flatnonzero(np.diff(label)), np.flatnonzero(np.diff(width > middle))
+    crossed = crossed[max(0, len(crossed) - len(labelled)) :]  # one within the lead of the beginning has no label
+    if (labelled[: len(crossed)] > crossed).any():
         raise DataError("reversal: the gripper label follows the fingers instead of leading them")

@@ -35,21 +35,24 @@ class Run:
     name: str
     factors: dict[str, str]  # with the seed
     metrics: dict
+    asked_iterations: int | None = None
 
     @property
     def chosen_iteration(self) -> int | None:
-        """The iteration whose policies the run ends with; None if nothing has been evaluated."""
+        """The iteration whose policies the run ends with, which one that failed may lack; None if none is known."""
+        if self.asked_iterations is not None:
+            return self.asked_iterations
         known = [int(n) for tests in self.metrics["evaluation"].values() for n in tests]
         chosen = self.metrics.get("chosen_iteration")
         return max(known, default=None) if chosen is None else chosen
 
 
-def read_run(path: Path, factors: dict[str, str]) -> Run:
+def read_run(path: Path, factors: dict[str, str], asked_iterations: int | None = None) -> Run:
     """Read a report's metrics.json; raises DataError if it is none."""
     metrics = read_json(path)
     if not {"name", "evaluation", "arms", "long_chains"} <= metrics.keys():
         raise DataError(f"{path}: not the metrics.json of a report", expected="runs/report_<name>/metrics.json")
-    return Run(metrics["name"], factors, metrics)
+    return Run(metrics["name"], factors, metrics, asked_iterations)
 
 
 def long_rows(runs: Iterable[Run]) -> list[dict]:

@@ -1,6 +1,7 @@
 """The look of each environment: its light, the colours of its surfaces, and where its table camera is.
 
-What is drawn for an environment depends on the seed and on how often it was reset. Brightness scales all colours of an
+What is drawn for an environment depends on the seed, on what the looks are for (policies are not tested in those that
+they were trained in) and on how often it was reset. Brightness scales all colours of an
 environment, since all environments share the renderer's lights.
 """
 
@@ -19,14 +20,14 @@ from rev2fwd_il.sim.cameras import looking_at
 class Appearance:
     """Varies the look of an Isaac Lab environment that has cameras, by `config.sim.appearance`."""
 
-    def __init__(self, env: ManagerBasedEnv, config: Config, seed: int):
+    def __init__(self, env: ManagerBasedEnv, config: Config, seed: int, looks: str):
         self._config, self._place = config.sim.appearance, config.sim.table_camera
         self._camera, self._origins = env.scene["table_camera"], env.scene.env_origins
         model = NewtonManager.get_model()
         self._colours = wp.to_torch(model.shape_color)
         self._shapes = _shapes_by_env(model.shape_label, env.num_envs)
         self._usual = self._colours.clone()
-        self._rngs = [generator(seed, "appearance", index) for index in range(env.num_envs)]
+        self._rngs = [generator(seed, "appearance", looks, index) for index in range(env.num_envs)]
 
     def draw(self, env_ids: np.ndarray) -> None:
         """Another look for these environments."""

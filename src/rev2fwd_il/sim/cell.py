@@ -30,9 +30,9 @@ class Observation:
 
 
 class Cell:
-    """Wraps an Isaac Lab environment from `launch.simulation`."""
+    """Wraps an Isaac Lab environment from `launch.simulation`; `looks` names the stream of random appearances."""
 
-    def __init__(self, env: ManagerBasedEnv, watch: SolverWatch, config: Config):
+    def __init__(self, env: ManagerBasedEnv, watch: SolverWatch, config: Config, looks: str = "data"):
         self.env, self.config, self.num_envs = env, config, env.num_envs
         self._watch, self._steps = watch, 0
         self._robot, self._object = (env.scene[name] for name in ("robot", make_task(config.task).object_name))
@@ -41,7 +41,7 @@ class Cell:
         self._device = env.device
         self._markers = TargetMarkers(env.scene.env_origins)
         seen = config.sim.appearance.varies and getattr(env.cfg.scene, "table_camera", None) is not None
-        self._appearance = Appearance(env, config, env.cfg.seed) if seen else None
+        self._appearance = Appearance(env, config, env.cfg.seed, looks) if seen else None
         self.observation = self._read(env.reset()[0])
 
     @torch.inference_mode()

@@ -98,7 +98,15 @@ class LeRobotReversal:
         return (self._numbers(table) for table in self.source.tables(self._numeric))
 
     def _numbers(self, table: pa.Table) -> Frames:
-        return {key: _matrix(table[key], int(self.source.features[key]["shape"][0])) for key in self._numeric}
+        frames = {key: _matrix(table[key], int(self.source.features[key]["shape"][0])) for key in self._numeric}
+        for key, values in frames.items():
+            if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
+                raise DataError(
+                    f"{self.source.root}: {key} of episode {table['episode_index'][0].as_py()} is not finite",
+                    expected="numbers", found=f"{values[~finite][0]} in frame {np.argwhere(~finite)[0][0]}",
+                    do="delete the episode with lerobot-edit-dataset",
+                )  # fmt: skip
+        return frames
 
     def _backward(self, frames: Frames) -> Frames:
         return reverse_frames(frames, self.roles, self._survey.lead_steps(), self._survey.ranges)

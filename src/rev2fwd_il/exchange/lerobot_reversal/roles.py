@@ -133,11 +133,30 @@ def find_roles(features: dict[str, dict], spec: ReversalFeatures) -> Roles:
     by_name = [d for d in states if VELOCITY.search(d.feature) or VELOCITY.search(d.name)]
     given = None if spec.velocities is None else _all(dimensions, spec.velocities)
     goals = [pair for goal, state in spec.goals.items() for pair in _pairs(dimensions, goal, state)]
-    return Roles(
+    roles = Roles(
         commands=tuple(commands), grippers=tuple(grippers), velocities=tuple(by_name if given is None else given),
         goals=tuple(goals), heights=tuple(_all(dimensions, spec.heights)), dropped=dropped,
         command_lead_steps=spec.command_lead_steps,
     )  # fmt: skip
+    _refuse_contradictions(roles, spec, dimensions)
+    return roles
+
+
+def _refuse_contradictions(roles: Roles, spec: ReversalFeatures, dimensions: Dimensions) -> None:
+    """What has a role cannot be dropped, and only a command can be relative."""
+    pairs = [d for each in (*roles.commands, *roles.grippers) for d in (each.command, each.state)]
+    used = [*pairs, *roles.velocities, *(d for pair in roles.goals for d in pair)]
+    if lost := sorted({d.feature for d in used} & {*roles.dropped}):
+        raise ConfigError(
+            f"{', '.join(lost)} has a role in the reversal and is dropped", expected="one of both",
+            do="write drop: [...] without it, or take its role out of the YAML",
+        )  # fmt: skip
+    commands = {pair.command for pair in roles.commands}
+    if strange := [text for text in spec.relative if commands.isdisjoint(dimensions.find(text))]:
+        raise ConfigError(
+            f"relative: {', '.join(strange)} is no command of an arm",
+            expected=f"some of {', '.join(map(str, commands))}", do="correct the YAML",
+        )  # fmt: skip
 
 
 def _all(dimensions: Dimensions, texts: tuple[str, ...]) -> list[Dimension]:

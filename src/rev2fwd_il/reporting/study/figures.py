@@ -98,13 +98,13 @@ def replay_yield(summary: list[dict]) -> Drawn:
     if not rows:
         return None
     figure, axis = plt.subplots(figsize=(5.5, 4), layout="constrained")
-    for index, number in enumerate(dict.fromkeys(row.get(DEMONSTRATIONS) for row in rows)):
+    for color, number in zip(cycle(COLORS), dict.fromkeys(row.get(DEMONSTRATIONS) for row in rows)):
         here = sorted(
             (row for row in rows if row.get(DEMONSTRATIONS) == number and row.get(POLICY) == rows[0].get(POLICY)),
             key=lambda row: row[CLEARANCE],
         )  # policies share demonstrations
         name = f"{number} demonstrations" if number else "mean"
-        _errorbar(axis, here, [1000 * row[CLEARANCE] for row in here], color=COLORS[index], marker="o", label=name)
+        _errorbar(axis, here, [1000 * row[CLEARANCE] for row in here], color=color, marker="o", label=name)
     axis.set(xlabel="clearance [mm]", ylabel="yield of the replay, 95 % over runs", ylim=(-0.02, 1.02))
     axis.yaxis.set_major_formatter(PercentFormatter(1))
     axis.legend(frameon=False)

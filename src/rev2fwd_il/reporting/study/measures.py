@@ -85,12 +85,13 @@ def minutes_behind(benchmarks: dict[str, Benchmark], arm: str, n: int) -> float 
     jobs = FORWARD_JOBS if arm == "forward_demos" else jobs_behind(arm, n)
     if any(job not in benchmarks for job in jobs):
         return None
-    of_rollouts = [
-        f"{stage}_rollouts_{task}_iter{i}" for stage in ("reverse", "replay") for task in keys.TASKS
+    extra = ["render_forward_views_A"] if arm == "forward_demos" else [f"render_views_{task}" for task in keys.TASKS]
+    extra += [
+        f"{stage}_rollouts_{task}_iter{i}" for stage in ("reverse", "replay", "relabel") for task in keys.TASKS
         for i in range(1, n + 1) if arm == METHOD
     ]  # fmt: skip
-    extra = [job for job in of_rollouts if job in benchmarks]
-    return sum(benchmarks[job].seconds for job in (*jobs, *extra)) / 60
+    not_in_every_run = [job for job in extra if job in benchmarks]
+    return sum(benchmarks[job].seconds for job in (*jobs, *not_in_every_run)) / 60
 
 
 def jobs_behind(arm: str, n: int) -> list[str]:

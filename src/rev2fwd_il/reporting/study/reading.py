@@ -59,7 +59,7 @@ def read_study_run(
     if not path.exists():
         return StudyRun(name, factors, None, benchmarks, [f"no report, {path}"], sources)
     try:
-        run = read_run(path, factors)
+        run = read_run(path, factors, asked.iterations)
     except DataError as error:
         return StudyRun(name, factors, None, benchmarks, [f"no report that can be read ({error})"], sources)
     return StudyRun(name, factors, run, benchmarks, _missing(run, asked), sources)
