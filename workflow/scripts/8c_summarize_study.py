@@ -1,7 +1,7 @@
 """Summarize the runs of a study: one table of numbers, tables as LaTeX and Markdown, figures as PDF and SVG.
 
 python workflow/scripts/8c_summarize_study.py --name paper --runs_dir runs --out_dir runs/study_paper --iterations 1 \
-    --arms with_rollouts --chains --run paper-stack-seed0 paper-stack-seed0 task_kind=stack seed=0
+    --arms with_rollouts --run paper-stack-seed0 paper-stack-seed0 task_kind=stack seed=0
 
 Of each run: its name, the run whose demonstrations it has (itself, as a rule), and its factors. Runs that are not
 complete are named.
