@@ -69,3 +69,22 @@ def test_an_appearance_varies_colours_light_and_camera_and_comes_back(cell):
         moved = [np.linalg.norm(red_centre(a) - red_centre(b)) for a, b in zip(table, usual[0]) if of_camera]
         assert not of_camera or np.mean(moved) > 0.3, name
     np.testing.assert_allclose(cell.images()[0].astype(int), usual[0], atol=3)
+
+
+def test_the_looks_of_a_batch_depend_on_its_number_and_on_what_they_are_for(cell):
+    varied, everyone = with_changes(["sim.appearance.colour=0.3"]), np.arange(cell.num_envs)
+    whole, resumed, tested = (Appearance(cell.env, varied, 0, looks) for looks in ("data", "data", "policies"))
+    usual = Appearance(cell.env, with_changes([]), 0, "data")
+    place(cell, np.tile(PARKED, (cell.num_envs, 1)))
+
+    def drawn(appearance, batch):
+        appearance.begin_batch(batch)
+        appearance.draw(everyone)
+        return cell.images()[0].astype(int)
+
+    first, second, of_the_resumed, of_a_test = (
+        drawn(*which) for which in ((whole, 0), (whole, 1), (resumed, 1), (tested, 1))
+    )
+    usual.draw(everyone)
+    assert np.array_equal(second, of_the_resumed)
+    assert min(np.abs(second - first).mean(), np.abs(second - of_a_test).mean()) > 0.5

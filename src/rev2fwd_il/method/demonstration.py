@@ -45,6 +45,7 @@ def demonstrate(
             generator(seed, name, task, batch)
             for name in ("demonstrations", "told poses", "told targets", "command noise")
         ]
+        cell.begin_batch(batch)
         yield from _demonstrate_batch(cell, config, task, *rngs, images)
         batch += 1
 

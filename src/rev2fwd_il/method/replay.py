@@ -58,6 +58,7 @@ def replay(
     """Execute each episode of Task "A" or "B" open loop, `cell.num_envs` at a time; outcomes from number `start` on."""
     for first in range(start, len(episodes), cell.num_envs):
         last = min(first + cell.num_envs, len(episodes))
+        cell.begin_batch(first // cell.num_envs)
         yield from replay_batch(cell, config, task, [episodes[i] for i in range(first, last)], images)
 
 

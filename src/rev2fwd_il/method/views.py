@@ -31,6 +31,7 @@ def views(
     for start in range(first, len(episodes), cell.num_envs):
         batch = [episodes[index] for index in range(start, min(start + cell.num_envs, len(episodes)))]
         joints: list[np.ndarray] = []
+        cell.begin_batch(start // cell.num_envs)
         outcomes = replay_batch(cell, config, direction, batch, images=True, joints=joints)
         originals = {env: outcome.replayed for env, outcome in enumerate(outcomes) if outcome.success}
         out = [*originals.values()]

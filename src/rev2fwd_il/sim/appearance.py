@@ -1,8 +1,8 @@
 """The look of each environment: its light, the colours of its surfaces, and where its table camera is.
 
 What is drawn for an environment depends on the seed, on what the looks are for (policies are not tested in those that
-they were trained in) and on how often it was reset. Brightness scales all colours of an
-environment, since all environments share the renderer's lights.
+they were trained in), on the batch of episodes, and on how often the environment was reset since that began. Brightness
+scales all colours of an environment, since all environments share the renderer's lights.
 """
 
 import numpy as np
@@ -27,7 +27,12 @@ class Appearance:
         self._colours = wp.to_torch(model.shape_color)
         self._shapes = _shapes_by_env(model.shape_label, env.num_envs)
         self._usual = self._colours.clone()
-        self._rngs = [generator(seed, "appearance", looks, index) for index in range(env.num_envs)]
+        self._stream, self._num_envs = (seed, "appearance", looks), env.num_envs
+        self.begin_batch(0)
+
+    def begin_batch(self, batch: int) -> None:
+        """From here on as if it were the first: what was drawn before, or in a run that was killed, does not matter."""
+        self._rngs = [generator(*self._stream, batch, index) for index in range(self._num_envs)]
 
     def draw(self, env_ids: np.ndarray) -> None:
         """Another look for these environments."""

@@ -166,6 +166,11 @@ class Cell:
         body.write_root_pose_to_sim_index(root_pose=pose_w, env_ids=ids)
         body.write_root_velocity_to_sim_index(root_velocity=torch.zeros(len(ids), 6, device=self._device), env_ids=ids)
 
+    def begin_batch(self, batch: int) -> None:
+        """What is random about the cell itself depends on the number of a batch of episodes, not on those before it."""
+        if self._appearance:
+            self._appearance.begin_batch(batch)
+
     def _place(self, env_ids, ee_pose: np.ndarray, obj_pose: np.ndarray, arm: torch.Tensor, fingers: torch.Tensor):
         """End effectors and objects in place, by inverse kinematics from arm joints (M, 7)."""
         ids = torch.as_tensor(np.asarray(env_ids), dtype=torch.int32, device=self._device)
