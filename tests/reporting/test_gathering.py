@@ -147,11 +147,3 @@ def test_script_takes_the_limits(finished, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "task A, iteration 2" in done.stdout and "task A, iteration 3" not in done.stdout
     assert "left out: " in done.stdout and "iteration 3 of a run to iteration 2" in done.stdout
-
-
-def test_a_refusal_that_an_earlier_configuration_left_is_not_the_replay(root):
-    good = json.loads((root / "data/A_circle_replay.json").read_text())
-    write_json(root / "data/A_circle_replay_refused.json", good | {"succeeded": 0})
-    assert gathered(root).replay["succeeded"] == good["succeeded"]
-    (root / "data/A_circle_replay.json").unlink()
-    assert gathered(root).replay["succeeded"] == 0

@@ -109,7 +109,7 @@ class _Reader:
         if "demos" in self.out.datasets:
             self.out.demos = self._describe(self.out.datasets["demos"])
         path = self._data_dir / f"A_{self.out.name}_replay.json"
-        path = path if path.is_file() else refused_record(path)  # which an earlier configuration may have left
+        path = refused if (refused := refused_record(path)).is_file() else path
         replay = self._read(path) if path.is_file() else None
         if replay and self._belongs(path, self._selection.why_outdated(replay.get("made_by"))):
             self.out.replay = replay
