@@ -3,8 +3,9 @@
     .venv/bin/python docs/site/moving_pictures.py --name circle        # docs/alternating.webp, docs/reversal.webp
 
 The first is the first chain of the alternating test that got so far, the second the first demonstration whose reversal
-was kept. Datasets hold end-effector poses: the joints drawn are those of inverse kinematics. `--recovery
-runs/chains_circle/iter1/recoveries/recovered1.mp4` makes docs/recovery.webp of a video of practice.
+was kept. Datasets hold end-effector poses: the joints drawn are those of inverse kinematics. docs/insertion.webp is the
+first of `--name insert`. `--recovery runs/chains_circle/iter1/recoveries/recovered1.mp4` makes docs/recovery.webp of a
+video of practice.
 """
 
 import argparse

@@ -103,4 +103,7 @@ def test_lerobots_trainer_learns_from_it(backward, tmp_path):
 
 def test_what_the_report_says(backward):
     report = json.loads(backward.with_name("backward_report.json").read_text())
-    assert report["episodes"] == len(SEEDS) and report["proof"]["why_not"]
+    assert report["episodes"] == len(SEEDS) and "were not executed" in report["proof"]["why_not"]
+    events = [event for episode in report["by_episode"] for event in episode["gripper_events"]]
+    assert [event["widens"] for event in events] == [False, True] * len(SEEDS)
+    assert not any("gripper" in doubt for doubt in report["doubts"]), report["doubts"]

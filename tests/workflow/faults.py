@@ -118,7 +118,9 @@ class FaultyRun:
 
     def _await_a_job(self, snakemake: subprocess.Popen) -> None:
         """Planning takes as long as the machine is busy; what is worth killing begins with the first job."""
+        deadline = time.monotonic() + 1800
         while snakemake.poll() is None and not self._jobs(snakemake):
+            assert time.monotonic() < deadline, f"no job begins\n{self._tail()}"
             time.sleep(0.1)
 
     def _await_end_of_jobs(self, seconds: float = 60) -> None:

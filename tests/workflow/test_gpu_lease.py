@@ -66,7 +66,9 @@ def test_two_snakemakes_share_a_pool_and_kills_leak_nothing(tmp_path):
     for _ in range(max(2, JOBS // 10)):
         time.sleep(rng.uniform(0.5, 2))
         kill_a_holder(tmp_path, rng)
+    deadline = time.monotonic() + 600
     while second.poll() is None and not any((tmp_path / "b").glob("*")):
+        assert time.monotonic() < deadline, (tmp_path / "b.log").read_text()
         time.sleep(0.1)
     second.kill()
     second.wait()

@@ -40,7 +40,6 @@ def _reverse(args, config, source) -> None:
 
     from rev2fwd_il.data.reading import DatasetWriter
     from rev2fwd_il.errors import DataError
-    from rev2fwd_il.method.hindsight import is_target
     from rev2fwd_il.method.reversal import check_reversal, goal_of, reverse_episode
     from rev2fwd_il.running.provenance import by_policy, inherited, made_by
     from rev2fwd_il.tasks import task_of
@@ -48,12 +47,12 @@ def _reverse(args, config, source) -> None:
     task = "A" if source.meta.get("task") == "B" else "B"
     meta = made_by(config, task=task, seed=args.seed, kind="reversed", parents=[args.input])
     meta |= inherited(source.meta)
-    practised, moved = bool(by_policy(source.meta)), task_of(source.meta)
+    practised, which = bool(by_policy(source.meta)), task_of(source.meta)
     with DatasetWriter(args.out, meta, allow_empty=practised) as writer:
         for episode in tqdm(source, desc="reverse", unit="episode", total=len(source)):
             if args.success_only and not episode.success:
                 continue
-            if practised and task == "B" and not is_target(moved, goal_of(episode)):
+            if practised and task == "B" and not which.is_target(goal_of(episode)):
                 continue  # after a failure A may begin with the object at the goal, where B does not end
             settings = config.reversal
             lead, label = settings.gripper_lead_steps, settings.gripper_label

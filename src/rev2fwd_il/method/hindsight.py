@@ -28,7 +28,7 @@ def relabel(task: Task, episode: Episode) -> Episode | None:
         return None
     pose = episode.obj_pose[frame]
     fell = (-np.diff(episode.obj_pose[: frame + 1, 2]) > MAX_LOWERING_STEP_M).any()
-    if not is_target(task, pose) or (fell and not episode.success):
+    if not task.is_target(pose) or (fell and not episode.success):
         return None
     names = [name for name in FRAME_FIELDS | OPTIONAL_FIELDS if getattr(episode, name) is not None]
     target = np.float32(task.reached_target(keys.TASK_B, pose))
@@ -49,10 +49,3 @@ def _put_down(task: Task, episode: Episode) -> int | None:
         if detector.update(*(values[frame : frame + 1] for values in everything))[0]:
             return frame
     return None
-
-
-def is_target(task: Task, obj_pose: np.ndarray) -> bool:
-    """Whether Task B may be asked for the place: Task A begins there, away from the goal."""
-    bounds = task.data_bounds
-    far = bounds.goal_xy is None or np.linalg.norm(obj_pose[:2] - bounds.goal_xy) >= bounds.min_goal_distance_m
-    return bool(far) and task.can_begin(obj_pose)[:1] == (keys.TASK_A,)

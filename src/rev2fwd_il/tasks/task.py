@@ -134,6 +134,12 @@ class Task(ABC):
         within = (np.abs(obj_pose[:2] - (lower + upper)[:2] / 2) <= (upper - lower)[:2] / 2 + FINGER_REACH_M).all()
         return (keys.TASK_A,) if within and obj_pose[2] >= self.data_bounds.lowest_z_m else ()
 
+    def is_target(self, obj_pose: np.ndarray) -> bool:
+        """Whether Task B may be asked for the place of an object (7,): Task A begins there, away from the goal."""
+        bounds = self.data_bounds
+        far = bounds.goal_xy is None or np.linalg.norm(obj_pose[:2] - bounds.goal_xy) >= bounds.min_goal_distance_m
+        return bool(far) and self.can_begin(obj_pose)[:1] == (keys.TASK_A,)
+
     def reached_target(self, direction: str, obj_pose: np.ndarray) -> np.ndarray:
         """(7,) -> (7,): the target that has been reached by an object that lies like this."""
         return self.target_poses(direction, obj_pose[None, :2])[0]
