@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from lerobot.policies.factory import get_policy_class
 from synthetic import make_episode, write_dataset
 from tiny import TINY_POLICY, tiny_config
 
@@ -14,7 +15,7 @@ from rev2fwd_il.learning.dataset_writing import Source, write_lerobot_dataset
 from rev2fwd_il.learning.inference import load_policy
 from rev2fwd_il.learning.normalization import make_stats, standardize
 from rev2fwd_il.learning.objective import PRIVILEGED, SharedEncodingLoss, choose_precision, encode_in
-from rev2fwd_il.learning.policy import make_policy, observation_keys, policy_input
+from rev2fwd_il.learning.policy import load_bundle, make_policy, observation_keys, policy_input
 from rev2fwd_il.learning.training import train
 from rev2fwd_il.learning.training_run import TrainingRun
 from rev2fwd_il.learning.windows import cut_windows
@@ -114,3 +115,29 @@ def test_encoders_in_bfloat16_give_nearly_the_same_loss_in_float32(bundle_and_ba
         losses.append(bundle.policy(_seeded(batch))[0])
     assert losses[1].dtype == torch.float32 and not torch.equal(*losses)
     torch.testing.assert_close(*losses, rtol=0.05, atol=0)
+
+
+def test_an_early_stage_gives_a_finer_map_and_the_checkpoint_loads_in_lerobot(seen, tmp_path):
+    """Of 40 px the last stage leaves 2 x 2 places for keypoints, the second 5 x 5, of a tenth of the weights."""
+    written = {}
+    for stages in (4, 2):
+        config = tiny_config(SEES | {"backbone_stages": stages}, **SHARED)
+        written[stages] = train(TrainingRun(seen, tmp_path / f"{stages}", config, 2, 1e-3))
+    theirs = get_policy_class("rev2fwd_diffusion").from_pretrained(written[2])
+    assert [len(encoder.pool.pos_grid) for encoder in theirs.diffusion.rgb_encoder] == [25, 25]
+    sizes = {stages: (path / "model.safetensors").stat().st_size for stages, path in written.items()}
+    assert 5 < sizes[4] / sizes[2]
+    config, store = tiny_config(SEES).policy, load_frames(seen, images=True)
+    batch = cut_windows(store, torch.arange(0, 60, 10), 1, config.prediction_horizon, observation_keys(config))
+    chunks = []
+    for policy in (load_bundle(written[2]).policy, theirs):
+        observed = {key: value[:, -1] for key, value in policy_input(load_bundle(written[2]), batch).items()}
+        torch.manual_seed(0)
+        chunks.append(policy.select_action({key: observed[key] for key in observation_keys(config)}))
+    torch.testing.assert_close(*chunks)
+
+
+@pytest.mark.parametrize("other", [{"relative_action": False}, {"type": "act"}])
+def test_other_policies_have_no_early_stage(other):
+    with pytest.raises(ConfigError, match="backbone_stages"):
+        tiny_config(SEES | {"backbone_stages": 2} | other)

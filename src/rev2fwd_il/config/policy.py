@@ -67,6 +67,9 @@ class PolicyConfig(Section):
     crop_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
         0.9, description="random crop of images while training, where the policy class has one"
     )
+    backbone_stages: Annotated[int, Field(ge=1, le=4)] = Field(
+        4, description="residual stages of the ResNet that encodes images; fewer: a finer map, in less time; diffusion"
+    )
     diffusion: DiffusionSettings = DiffusionSettings()
     act: ActSettings = ActSettings()
     others: dict[str, dict[str, Any]] = Field(
@@ -92,6 +95,8 @@ class PolicyConfig(Section):
             raise ValueError("n_action_steps must be <= prediction_horizon - n_obs_steps + 1")
         if self.type == ACT and self.n_obs_steps != 1:
             raise ValueError(f"act observes one frame: n_obs_steps must be 1, not {self.n_obs_steps}")
+        if self.backbone_stages < 4 and not (self.type == DIFFUSION and self.relative_action):
+            raise ValueError("backbone_stages below 4 needs type diffusion and relative_action")
         factor = 2 ** len(self.diffusion.down_dims)
         if self.type == DIFFUSION and self.prediction_horizon % factor:
             raise ValueError(

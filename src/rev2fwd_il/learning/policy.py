@@ -128,6 +128,7 @@ def _lerobot_config(config: PolicyConfig, inputs: dict[str, PolicyFeature], devi
         kind = PREFIX + kind
         wanted["own_normalization"] = NORMALIZATION
         wanted["relative_dims"] = [dim for dim, relative in enumerate(RELATIVE_MASK) if relative]
+        optional["backbone_stages"] = config.backbone_stages
     else:
         wanted["normalization_mapping"] = NORMALIZATION
     optional = {name: value for name, value in optional.items() if name not in own}

@@ -11,6 +11,7 @@ POSITION_DIMS = [0, 1, 2]  # x, y, z of our actions and states [m]
 # What each mode needs to know of a feature.
 STATISTICS = {NormalizationMode.MIN_MAX: ("min", "max"), NormalizationMode.MEAN_STD: ("mean", "std")}
 BASE_TYPES: dict[str, str] = {}  # class name without its ending -> LeRobot's type
+RESNET_STAGES = 4  # residual stages of LeRobot's image encoders
 
 
 def _identity() -> dict[str, NormalizationMode]:
@@ -71,6 +72,25 @@ class RelativeActionsConfig:
         return kept
 
 
+@dataclass
+class EarlyFeaturesConfig(RelativeActionsConfig):
+    """What is added to LeRobot's DiffusionConfig: `backbone_stages`, the residual stages that encode an image.
+
+    Each stage halves the map whose keypoints the policy gets: of 64 x 48 px the last leaves 2 x 2, the second 8 x 6.
+    """
+
+    backbone_stages: int = RESNET_STAGES
+
+    def validate_features(self) -> None:
+        """Raises ValueError, as the base does."""
+        super().validate_features()
+        if not 1 <= self.backbone_stages <= RESNET_STAGES:
+            raise ValueError(f"backbone_stages {self.backbone_stages}: not 1 to {RESNET_STAGES}")
+
+
+ADDED = {"diffusion": EarlyFeaturesConfig}  # by LeRobot's type; to the others RelativeActionsConfig
+
+
 def is_relative(policy_type: str) -> bool:
     """Whether a type is one of those here."""
     return policy_type.startswith(PREFIX)
@@ -86,7 +106,8 @@ def relative_config(base: type[PreTrainedConfig]) -> type[PreTrainedConfig]:
     name = PREFIX + PreTrainedConfig.get_choice_name(base)
     if name not in PreTrainedConfig.get_known_choices():
         about = {"__module__": __name__, "__doc__": f"{base.__name__} of a policy with absolute actions."}
-        made = dataclass(type(CLASS_PREFIX + base.__name__, (RelativeActionsConfig, base), about))
+        added = ADDED.get(base_type(name), RelativeActionsConfig)
+        made = dataclass(type(CLASS_PREFIX + base.__name__, (added, base), about))
         BASE_TYPES[made.__name__.removesuffix(CONFIG)] = base_type(name)
         PreTrainedConfig.register_subclass(name, made)
     return PreTrainedConfig.get_choice_class(name)

@@ -7,9 +7,15 @@ from lerobot.policies.pretrained import PreTrainedPolicy
 from lerobot.processor import NormalizerProcessorStep, UnnormalizerProcessorStep
 from lerobot.processor.relative_action_processor import to_absolute_actions, to_relative_actions
 from lerobot.utils.constants import ACTION, OBS_STATE
-from torch import Tensor
+from torch import Tensor, nn
 
-from rev2fwd_il.learning.relative.configuration_rev2fwd import BASE_TYPES, CLASS_PREFIX, PREFIX, relative_config
+from rev2fwd_il.learning.relative.configuration_rev2fwd import (
+    BASE_TYPES,
+    CLASS_PREFIX,
+    PREFIX,
+    RESNET_STAGES,
+    relative_config,
+)
 
 POLICY = "Policy"
 
@@ -25,6 +31,8 @@ class RelativeActionsPolicy:
         if not config.own_statistics and kwargs.get("dataset_stats"):  # a training of LeRobot's begins
             config.own_statistics = config.statistics_of_absolute(kwargs["dataset_stats"])
         super().__init__(config, **kwargs)
+        if getattr(config, "backbone_stages", RESNET_STAGES) < RESNET_STAGES and config.image_features:
+            _shorten_encoders(self.diffusion.rgb_encoder, config)
         self._relative = [dim in config.relative_dims for dim in range(config.action_feature.shape[0])]
         features = {**config.input_features, **config.output_features}
         described = features, config.own_normalization, config.own_statistics
@@ -64,6 +72,19 @@ class RelativeActionsPolicy:
         done = self._normalize(transition)
         action = {ACTION: done[TransitionKey.ACTION]} if ACTION in batch else {}
         return {**batch, **done[TransitionKey.OBSERVATION], **action}
+
+
+def _shorten_encoders(encoders: nn.Module, config) -> None:
+    """Leave out the last residual stages of each image encoder, and take keypoints from the larger map before them."""
+    from lerobot.policies.diffusion.modeling_diffusion import SpatialSoftmax
+    from lerobot.policies.utils import get_output_shape
+
+    images_shape = next(iter(config.image_features.values())).shape
+    height_width = config.crop_shape or config.resize_shape or images_shape[1:]
+    for encoder in encoders if isinstance(encoders, nn.ModuleList) else [encoders]:
+        encoder.backbone = encoder.backbone[: config.backbone_stages - RESNET_STAGES]
+        shape = get_output_shape(encoder.backbone, (1, images_shape[0], *height_width))[1:]
+        encoder.pool = SpatialSoftmax(shape, num_kp=config.spatial_softmax_num_keypoints)
 
 
 def _newest(batch: dict[str, Tensor]) -> Tensor:
