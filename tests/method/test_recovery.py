@@ -102,14 +102,36 @@ def test_a_strict_test_has_no_numbers_of_practice_and_a_reset_is_always_by_hand(
     assert chains.metrics()["practice"]["interventions"] == 2
 
 
-@pytest.mark.parametrize(("command", "held", "rises"), [(-1, False, True), (-1, True, False), (1, False, False)])
-def test_fingers_that_have_closed_on_nothing_open_and_rise_first(command, held, rises):
-    chains = recovering()
+def following(chains, *, ee_z, obj_z, width, command, xy=WIDE):
+    """What follows a failure of A that ends like this, [m]; the hand above the object."""
     spec, episode = chains.assign(0, None), make_episode(0)
-    episode.obj_pose[-1, :2], episode.action[-1, 7], episode.gripper_width[-1] = WIDE, command, 0.04
-    episode.ee_pose[-1, :3] = episode.obj_pose[-1, :3] + (0, 0, 0.01 if held else 0.06)
-    following = chains.assign(0, EpisodeResult(spec, 0, False, "missed_grasp", 0.0, episode, np.zeros((1, 9)), 1))
-    assert (following.ee_pose is None, following.rise_first) == (True, rises)
+    episode.obj_pose[-1, :3], episode.ee_pose[-1, :3] = (*xy, obj_z), (*xy, ee_z)
+    episode.action[-1, 7], episode.gripper_width[-1] = command, width
+    return chains.assign(0, EpisodeResult(spec, 0, False, "not_released", 0.0, episode, np.zeros((1, 9)), 1))
+
+
+def test_fingers_that_have_closed_on_nothing_open_where_they_are():
+    nothing = {"ee_z": 0.08, "obj_z": 0.02, "width": 0.0}
+    assert following(recovering(), **nothing, command=-1).free_at_z == pytest.approx(0.08)
+    assert following(recovering(), **nothing | {"width": 0.08}, command=1).free_at_z is None
+
+
+@pytest.mark.parametrize(("xy", "task"), [(WIDE, "A"), (GOAL, "B")])
+def test_what_the_hand_holds_is_put_down_and_what_can_begin_there_follows(xy, task):
+    """The cube lies askew in the hand, 1 cm below its middle: the hand stops 1 cm above the cube's resting height."""
+    after = following(recovering(), ee_z=0.31, obj_z=0.30, width=0.04, command=-1, xy=xy)
+    assert (after.task, after.free_at_z) == (task, pytest.approx(0.03))
+
+
+def test_a_task_that_has_failed_twice_in_a_row_begins_higher():
+    chains = recovering()
+    assert following(chains, ee_z=0.2, obj_z=0.02, width=0.08, command=1).free_at_z is None
+    spec = chains.assign(0, None)
+    episode = make_episode(0)
+    episode.obj_pose[-1, :3], episode.ee_pose[-1, :3] = (*WIDE, 0.02), (*WIDE, 0.2)
+    episode.action[-1, 7], episode.gripper_width[-1] = 1, 0.08
+    again = chains.assign(0, EpisodeResult(spec, 0, False, "never_reached", 0.0, episode, np.zeros((1, 9)), 1))
+    assert again.free_at_z == pytest.approx(0.2)
 
 
 def test_attempts_that_begin_where_a_failure_has_left_things_are_known():

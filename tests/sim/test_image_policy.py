@@ -8,7 +8,7 @@ import torch
 
 from rev2fwd_il import keys
 from rev2fwd_il.config.reading import with_changes
-from rev2fwd_il.data.reading import DatasetWriter, EpisodeDataset
+from rev2fwd_il.data.reading import DatasetWriter, Episode, EpisodeDataset
 from rev2fwd_il.learning.dataset_writing import Source, write_lerobot_dataset
 from rev2fwd_il.learning.inference import load_policy
 from rev2fwd_il.learning.training import train
@@ -18,6 +18,7 @@ from rev2fwd_il.method.demonstration import demonstrate
 from rev2fwd_il.method.rollout import run_attempts
 from rev2fwd_il.method.views import views
 from rev2fwd_il.running.provenance import made_by
+from rev2fwd_il.tasks import make_task, observation
 
 SETTINGS = [
     "policy.images=true", "policy.include_obj_pose=false", "policy.down_dims=[16,32]",
@@ -96,6 +97,43 @@ def test_what_it_does_depends_on_what_the_cameras_show(policy, recorded):
     dark = policy.plan(history | {keys.OBS_TABLE_IMAGE: 0 * history[keys.OBS_TABLE_IMAGE]},
                        torch.Generator().manual_seed(0))  # fmt: skip
     assert not torch.equal(seen, dark)
+
+
+def scenes(cell, task, seed, batches):
+    """Objects anywhere on the table, seen from one posture of the arm; the command is to go to the object."""
+    above = np.tile(np.float32([0.45, 0, 0.3, 0, 1, 0, 0]), (cell.num_envs, 1))
+    for index in range(batches):
+        start = task.sample_initial_states("A", np.random.default_rng([seed, index]), cell.num_envs)
+        seen = cell.reset(np.arange(cell.num_envs), above, start.obj_pose)
+        command = np.concatenate([start.obj_pose[:, :3], above[:, 3:], np.ones((cell.num_envs, 1))], -1)
+        for env, (table, wrist) in enumerate(zip(*cell.images(), strict=True)):
+            rows = (seen.ee_pose[env], seen.obj_pose[env], np.float32(command[env]), seen.gripper_width[env])
+            ee_pose, obj_pose, action, width, table, wrist = (row[None] for row in (*rows, table, wrist))
+            target = start.target_pose[env]
+            yield Episode(ee_pose, obj_pose, action, width, target[:2], True, table, wrist, target_pose=target)
+
+
+def test_where_it_goes_follows_where_the_object_is_in_the_image(cell, config, tmp_path):
+    """Trained on 96 images, shown 24 others: the arm is at one place in all of them, only the images differ."""
+    task, path = make_task(config.task), tmp_path / "scenes.npz"
+    with DatasetWriter(path, made_by(config, task="A", seed=0, kind="demonstrations")) as writer:
+        for episode in scenes(cell, task, 0, 16):
+            writer.add(episode)
+    write_lerobot_dataset([Source(path)], tmp_path / "dataset", images=True, exact=True)  # checks want whole episodes
+    settings = [
+        "policy.n_obs_steps=1", "policy.crop_ratio=1.0", "policy.backbone_stages=1",
+        "policy.diffusion.use_separate_rgb_encoder_per_camera=false", "train.batch_size=32", "train.ema_decay=0.9",
+    ]  # fmt: skip
+    run = TrainingRun(tmp_path / "dataset", tmp_path / "run", with_changes(SETTINGS + settings), 200, 2e-3)
+    policy, others = load_policy(train(run)), list(scenes(cell, task, 1, 4))
+    seen = {keys.OBS_TABLE_IMAGE: "images", keys.OBS_WRIST_IMAGE: "wrist_images"}
+    history = {key: torch.from_numpy(np.stack([getattr(e, name)[:1] for e in others])) for key, name in seen.items()}
+    state = np.stack([observation.state(episode.ee_pose[:1], episode.gripper_width[:1]) for episode in others])
+    planned = policy.plan(history | {keys.OBS_STATE: torch.from_numpy(state)}, torch.Generator().manual_seed(0))
+    objects = np.stack([episode.obj_pose[0, :2] for episode in others])
+    errors = np.linalg.norm(planned[:, 0, :2].numpy() - objects, axis=-1)
+    blind = np.linalg.norm(objects.mean(0) - objects, axis=-1)
+    assert np.median(errors) < 0.3 * np.median(blind), (np.median(errors), np.median(blind))
 
 
 def test_images_are_rendered_for_plans_alone(policy, cell, monkeypatch):

@@ -13,7 +13,7 @@ from rev2fwd_il.method.alternating import Chains
 from rev2fwd_il.method.chain_videos import EVERY, ChainVideos
 from rev2fwd_il.method.demonstration import demonstrate
 from rev2fwd_il.method.episodes import EpisodeSpec
-from rev2fwd_il.method.evaluation import REPORTED_TOLERANCES_M, evaluation_starts, summarize_evaluation
+from rev2fwd_il.method.evaluation import REPORTED_TOLERANCES_M, FixedStarts, evaluation_starts, summarize_evaluation
 from rev2fwd_il.method.replay import replay, summarize_replays
 from rev2fwd_il.method.reversal import goal_of, reverse_episode
 from rev2fwd_il.method.rollout import run_attempts
@@ -267,13 +267,50 @@ def test_fingers_that_have_closed_on_nothing_are_opened_above_the_table_before_t
     def assign(env, result):
         return (low if result is None else chains.assign(env, result)) if env == 0 else None
 
-    first, second = run_attempts(cell, config, {"A": clench, "B": Still()}, assign, max_episode_steps=24, seed=0)
-    assert first.episode.gripper_width[-1] < 0.01 and not first.spec.rise_first and second.spec.rise_first
-    height, width = second.episode.ee_pose[:, 2], second.episode.gripper_width
-    assert height[0] < 0.04 and height[12] > 0.13 and width[12] > 0.06
-    assert (second.episode.action[:12, 7] == 1).all() and (second.episode.action[12:, 7] == -1).all()
-    assert clench.plans == 3 + 2  # at steps 0, 8 and 16, then when it has risen, and at the next common step
+    first, second = run_attempts(cell, config, {"A": clench, "B": Still()}, assign, max_episode_steps=32, seed=0)
+    assert first.episode.gripper_width[-1] < 0.01 and first.spec.free_at_z is None
+    assert second.spec.free_at_z == pytest.approx(first.episode.ee_pose[-1, 2], abs=1e-6)
+    height, width, gripper = second.episode.ee_pose[:, 2], second.episode.gripper_width, second.episode.action[:, 7]
+    assert height[:7].max() < 0.04 and width[7] > 0.06 and height[19] > 0.13
+    assert (gripper[1:19] == 1).all() and (gripper[19:] == -1).all()
+    assert clench.plans == 4 + 2  # at steps 0, 8, 16 and 24, then when it has risen, and at the next common step
     np.testing.assert_allclose(second.episode.obj_pose[-1], first.episode.obj_pose[0], atol=1e-3)
+
+
+def test_an_attempt_whose_fingers_stay_closed_on_nothing_may_end_early(cell, config):
+    specs = [
+        EpisodeSpec("A", *(np.float32([*at, 1, 0, 0, 0]) for at in ((0.5, 0, 0.02), (0.4, 0.2, 0.2), (0.4, 0.1, 0.02))))
+    ]
+    lengths = [
+        len(result.episode)
+        for give_up_after in (None, 10)
+        for result in run_attempts(
+            cell, config, {"A": Clench()}, FixedStarts(specs).assign, max_episode_steps=24, seed=0,
+            give_up_after=give_up_after,
+        )
+    ]  # fmt: skip
+    assert lengths == [24, 10]
+    assert Chains(config, 1, 1, 0, after_failure="recover").give_up_after and not Chains(config, 1, 1, 0).give_up_after
+
+
+def test_what_a_failed_attempt_holds_is_put_down_where_it_is_before_the_next(cell, config, demonstrations):
+    shown = demonstrations[0]
+    cut = int(shown.obj_pose[:, 2].argmax()) + 1  # B is stopped while it carries
+    chains = Chains(config, 1, max_cycles=2, seed=0, after_failure="recover", max_retries=2)
+    begin = EpisodeSpec("B", shown.target_pose, shown.ee_pose[0], shown.obj_pose[0])
+
+    def assign(env, result):
+        return None if env else begin if result is None else chains.assign(env, result)
+
+    attempts = run_attempts(
+        cell, config, {"A": Still(), "B": Recite(shown.action)}, assign, max_episode_steps=cut, seed=0
+    )
+    first, second = next(attempts), next(attempts)
+    held_at, put_down = first.episode.obj_pose[-1], second.episode.obj_pose[-1]
+    assert held_at[2] > 0.15 and first.episode.gripper_width[-1] < 0.06
+    assert second.spec.task == "A" or np.linalg.norm(held_at[:2] - config.task.goal_xy) < 0.05
+    assert put_down[2] == pytest.approx(0.02, abs=0.002) and np.linalg.norm(put_down[:2] - held_at[:2]) < 0.03
+    assert second.episode.gripper_width[-1] > 0.07 and second.episode.ee_pose[-1, 2] > 0.13
 
 
 def test_an_intervention_resets_the_environment_and_is_shown(cell, config, tmp_path):

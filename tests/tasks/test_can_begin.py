@@ -22,8 +22,6 @@ def pose(x, y, z, lean_deg=0.0):
         (PICK_PLACE, pose(0.4, 0.2, 0.02), "A"),
         (PICK_PLACE, pose(0.5, 0.04, 0.02), "BA"),  # as far from the goal as Task A may leave it
         (PICK_PLACE, pose(0.5, 0.06, 0.02), "A"),
-        (PICK_PLACE, pose(0.5, 0.0, 0.15), "BA"),  # in the gripper above the goal
-        (PICK_PLACE, pose(0.4, 0.2, 0.15, 20), "AB"),  # in the gripper elsewhere
         (PICK_PLACE, pose(0.4, 0.2, 0.028, 45), "A"),  # on an edge, against the hand
         (PICK_PLACE, pose(0.7, 0.0, 0.02), "A"),  # outside the region, within reach
         (PICK_PLACE, pose(0.248, -0.2, 0.02), "A"),  # beyond what the end effector may be sent to, between the fingers
@@ -37,7 +35,6 @@ def pose(x, y, z, lean_deg=0.0):
         (INSERT, pose(0.5, 0.05, 0.04), "A"),  # standing beside it
         (INSERT, pose(0.5, 0.03, 0.045, 20), "A"),  # leaning on it
         (INSERT, pose(0.4, 0.2, 0.01, 90), ""),  # toppled
-        (INSERT, pose(0.4, 0.2, 0.15, 8), "AB"),  # in the gripper
     ],
 )
 def test_what_can_begin_is_the_tasks_to_say(task, where, begin):
@@ -57,3 +54,18 @@ def test_every_start_of_a_direction_is_one_from_which_it_can_begin_first(task, d
     ends = task.sample_initial_states(direction, np.random.default_rng(1), 200).target_pose
     other = "A" if direction == "B" else "B"
     assert all(task.can_begin(end)[0] == other for end in ends)
+
+
+@pytest.mark.parametrize(
+    ("task", "held", "z"),
+    [
+        (PICK_PLACE, pose(0.4, 0.2, 0.25, 20), 0.02),
+        (PICK_PLACE, pose(0.4, 0.2, 0.015), 0.015),  # it is no higher now
+        (STACK, pose(0.52, 0.0, 0.25), STACK.settings.base_height + 0.02),  # above the block
+        (STACK, pose(0.6, 0.0, 0.25), 0.02),
+        (INSERT, pose(0.505, 0.0, 0.25), INSERT.boxes[1].size_m[2] + INSERT.settings.peg_height / 2),  # on the rim
+        (INSERT, pose(0.4, 0.2, 0.25), INSERT.settings.peg_height / 2),
+    ],
+)
+def test_what_is_held_is_put_down_on_what_is_below_it(task, held, z):
+    np.testing.assert_allclose(task.put_down_pose(held), [*held[:2], z, *held[3:]], rtol=1e-6)

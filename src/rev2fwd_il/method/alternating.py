@@ -12,12 +12,13 @@ import numpy as np
 from rev2fwd_il import keys
 from rev2fwd_il.config.run import Config
 from rev2fwd_il.method.episodes import EpisodeResult, EpisodeSpec
-from rev2fwd_il.method.recovery import STOP, AfterFailure, Next, Practice
+from rev2fwd_il.method.recovery import RECOVER, STOP, AfterFailure, Next, Practice
 from rev2fwd_il.method.statistics import chain_length_estimate, chain_summary, rate
 from rev2fwd_il.seeds import generator
 from rev2fwd_il.tasks import make_task
 
 MAX_CYCLES = "max_cycles"  # what ended a chain that did not fail
+GIVE_UP_AFTER = 12  # control steps: in `recover`, hands that are closed on nothing push the object out of reach
 
 
 class Chains:
@@ -33,6 +34,7 @@ class Chains:
     ):  # fmt: skip
         self._config, self._task, self._max_cycles = config, make_task(config.task), max_cycles
         self._seed, self._first, self._going_on = seed, first, (after_failure, max_retries)
+        self.give_up_after = GIVE_UP_AFTER if after_failure == RECOVER else None
         self._rngs = [generator(seed, "alternating", first + env) for env in range(num_envs)]
         self._after = [AfterFailure(after_failure, self._task, max_retries) for _ in range(num_envs)]
         self._attempts_made = np.zeros(num_envs, int)
@@ -58,7 +60,7 @@ class Chains:
         if following.reset:
             return self._reset_to(following.task, env)
         target_pose = self._task.sample_target(following.task, self._rngs[env])
-        return EpisodeSpec(following.task, target_pose, rise_first=following.rise_first)
+        return EpisodeSpec(following.task, target_pose, free_at_z=following.free_at_z)
 
     def split(self, num_envs: Iterable[int]) -> list["Chains"]:
         """The same chains, none of them begun, in groups of these sizes."""

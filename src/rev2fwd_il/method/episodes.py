@@ -18,7 +18,8 @@ class EpisodeSpec:
     ee_pose: np.ndarray | None = None  # (7,)
     obj_pose: np.ndarray | None = None  # (7,)
     index: int = 0  # the caller's number for it
-    rise_first: bool = False  # open the fingers and rise before the policy plans, within the attempt
+    free_at_z: float | None = None  # before the policy plans, within the attempt: lower the end effector to this height
+    # [m], open the fingers there and rise
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,12 @@ class EpisodeResult:
 
 
 class EpisodeScheduler(Protocol):
-    """Says which episode each environment runs next; can be split between several processes."""
+    """Says which episode each environment runs next; can be split between several processes.
+
+    `give_up_after`: an episode also ends when the fingers have been closed on nothing for so many control steps.
+    """
+
+    give_up_after: int | None
 
     def assign(self, env: int, result: EpisodeResult | None) -> EpisodeSpec | None:
         """What environment `env` does next, given the result of its last attempt (None at first); None retires it."""

@@ -6,6 +6,9 @@
 The task says which of A and B can begin there (`Task.can_begin`); of two, the one that has failed less often since the
 last success, since a policy that is stuck is often stuck again. Each may fail `max_retries` times more than once; then,
 or where neither can begin, it needs an intervention: a reset.
+
+No demonstration begins with an object in the hand or with closed fingers, and from there policies seldom succeed. So
+the hand first puts down what it holds, opens and rises; also where attempts have failed twice in a row.
 """
 
 from collections import Counter
@@ -14,7 +17,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rev2fwd_il import keys
-from rev2fwd_il.data.schema import Episode
 from rev2fwd_il.keys import CONTROL_HZ
 from rev2fwd_il.method.episodes import EpisodeResult
 from rev2fwd_il.method.statistics import poisson_rate, rate
@@ -29,13 +31,13 @@ OTHER = {keys.TASK_A: keys.TASK_B, keys.TASK_B: keys.TASK_A}
 class Next:
     """The attempt that follows: as things are, or after a reset, and why that is needed.
 
-    `rise_first` where the fingers have closed on nothing: no demonstration begins like that, and a policy stays there.
+    With `free_at_z` the end effector is first lowered to that height [m], the fingers open, and it rises.
     """
 
     task: str
     reset: bool = False
     why: str | None = None
-    rise_first: bool = False
+    free_at_z: float | None = None
 
 
 class AfterFailure:
@@ -56,17 +58,18 @@ class AfterFailure:
         if self._mode == RESET:
             return Next(OTHER[task], reset=True, why=RESET)
         self._failures[task] += 1
-        possible = self._task.can_begin(result.episode.obj_pose[-1])
+        ee_pose, obj_pose = result.episode.ee_pose[-1], result.episode.obj_pose[-1]
+        distance_m = np.linalg.norm(ee_pose[:3] - obj_pose[:3])
+        held = bool(self._task.holds(distance_m, result.episode.gripper_width[-1]))
+        lowered = self._task.put_down_pose(obj_pose) if held else obj_pose
+        possible = self._task.can_begin(lowered)
         candidate = min(possible, key=self._failures.__getitem__, default=None)
         if candidate and self._failures[candidate] <= self._max_retries:
-            return Next(candidate, rise_first=self._closed_on_nothing(result.episode))
+            closed = result.episode.action[-1, 7] == keys.GRIPPER_CLOSE
+            needed = held or closed or self._failures.total() > 1
+            return Next(candidate, free_at_z=float(ee_pose[2] + lowered[2] - obj_pose[2]) if needed else None)
         self._failures.clear()
         return Next(keys.TASK_A, reset=True, why=OUT_OF_TRIES if possible else NOTHING_CAN_BEGIN)
-
-    def _closed_on_nothing(self, episode: Episode) -> bool:
-        distance_m = np.linalg.norm(episode.ee_pose[-1, :3] - episode.obj_pose[-1, :3])
-        held = self._task.holds(distance_m, episode.gripper_width[-1])
-        return bool(episode.action[-1, 7] == keys.GRIPPER_CLOSE and not held)
 
 
 @dataclass

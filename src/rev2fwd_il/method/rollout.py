@@ -25,7 +25,8 @@ from rev2fwd_il.sim.cell import Cell, Observation
 from rev2fwd_il.tasks import make_task, observation
 from rev2fwd_il.tasks.task import Task
 
-RISE_STEPS, RISE_STEP_M = 12, 0.012  # an attempt that rises first: for how long, and how far in a control step
+# How an attempt begins that frees the hand first: how far down and up in a control step; steps it opens and rises.
+LOWER_STEP_M, OPEN_STEPS, RISE_STEPS, RISE_STEP_M = 0.01, 6, 12, 0.012
 
 
 class Controller:
@@ -34,7 +35,7 @@ class Controller:
     Of an attempt's first chunk the end may be left out, so that all environments plan at the same control steps: one
     large batch costs little more than one arm alone. A policy that sees begins its attempts at these steps alone:
     rendering one environment costs as much as rendering all of them, and they are all that is rendered. An attempt
-    that rises first is planned from where that has led.
+    that frees the hand first is planned from where that has led.
     """
 
     def __init__(self, policies: Mapping[str, ChunkPolicy], task: Task, num_envs: int, seed: int):
@@ -48,6 +49,7 @@ class Controller:
         self._planned = np.zeros(num_envs, int)  # step of each chunk's first action
         self._seen = deque(maxlen=max(policy.n_obs_steps for policy in policies.values()))
         self._started = np.zeros(num_envs, int)  # step of the first observation that each attempt is planned from
+        self._freeing: list[list[tuple[float, float]]] = [[] for _ in range(num_envs)]  # height, gripper: before that
         self._command = np.zeros((num_envs, 8), np.float32)
         self._step = 0
 
@@ -64,13 +66,19 @@ class Controller:
     def start(self, env: int, spec: EpisodeSpec) -> None:
         """A new attempt: no history, no chunk."""
         self._tasks[env], self._targets[env] = spec.task, spec.target_pose
-        self._started[env] = self._step + (self._rise_steps(spec.task) if spec.rise_first else 0)
+        self._freeing[env] = [] if spec.free_at_z is None else self._freeing_commands(env, spec)
+        self._started[env] = self._step + len(self._freeing[env])
 
-    def _rise_steps(self, task: str) -> int:
-        """RISE_STEPS, for a policy that sees up to the next step at which it may begin."""
-        policy = self._policies[task]
-        every = policy.n_action_steps if policy.uses_images else 1
-        return -(-RISE_STEPS // every) * every
+    def _freeing_commands(self, env: int, spec: EpisodeSpec) -> list[tuple[float, float]]:
+        """Heights [m] and gripper commands: down, open, up; a policy that sees begins at one of its own steps."""
+        z, gripper = self._command[env, [2, 7]]
+        low = min(z, max(spec.free_at_z, self._lower[2]))
+        down = [(max(height, low), gripper) for height in np.arange(z, low, -LOWER_STEP_M)[1:]] + [(low, gripper)]
+        up = [(min(low + RISE_STEP_M * step, self._upper[2]), keys.GRIPPER_OPEN) for step in range(1, RISE_STEPS + 1)]
+        commands = [*down, *[(low, keys.GRIPPER_OPEN)] * OPEN_STEPS, *up]
+        policy = self._policies[spec.task]
+        waiting = -(self._step + len(commands)) % policy.n_action_steps if policy.uses_images else 0
+        return commands + commands[-1:] * waiting
 
     def retire(self, env: int) -> None:
         """Hold the last command from now on."""
@@ -79,7 +87,7 @@ class Controller:
     def act(self, observation: Observation, camera_images=None) -> np.ndarray:
         """(N, 8): the commands at this observation. Retired environments hold still."""
         active = [env for env, task in enumerate(self._tasks) if task and self._started[env] <= self._step]
-        rising = [env for env, task in enumerate(self._tasks) if task and self._started[env] > self._step]
+        freeing = [env for env, task in enumerate(self._tasks) if task and self._started[env] > self._step]
         self._seen.append((observation, camera_images))
         for task, policy in self._policies.items():
             used_up = self._step % policy.n_action_steps == 0
@@ -90,9 +98,8 @@ class Controller:
                 planned[..., :3] = np.clip(planned[..., :3], self._lower, self._upper)
                 self._chunks[due, : planned.shape[1]], self._planned[due] = planned, self._step
         self._command[active] = self._chunks[active, self._step - self._planned[active]]
-        if rising:
-            self._command[rising, 2] = np.minimum(self._command[rising, 2] + RISE_STEP_M, self._upper[2])
-            self._command[rising, 7] = keys.GRIPPER_OPEN
+        for env in freeing:
+            self._command[env, [2, 7]] = self._freeing[env][self._step - self._started[env]]
         self._step += 1
         return self._command.copy()
 
@@ -125,13 +132,18 @@ def run_attempts(
     seed: int,
     images: bool = False,
     further: FurtherTolerances | None = None,
+    give_up_after: int | None = None,
 ) -> Iterator[EpisodeResult]:
-    """Run until every environment is retired; results in the order in which attempts end."""
+    """Run until every environment is retired; results in the order in which attempts end.
+
+    With `give_up_after` an attempt ends when the fingers have been closed on nothing for so many control steps.
+    """
     task = make_task(config.task)
     further = further or FurtherTolerances(task, cell.num_envs)
     controller, detector = Controller(policies, task, cell.num_envs, seed), task.success_detector(cell.num_envs)
     buffer, joints = FrameBuffer(cell.num_envs), [[] for _ in range(cell.num_envs)]
     current: list[EpisodeSpec | None] = [None] * cell.num_envs
+    on_nothing = np.zeros(cell.num_envs, int)  # for how many control steps the fingers have been closed on nothing
     waiting = {env: spec for env in range(cell.num_envs) if (spec := assign(env, None))}
     for step in count(1):
         beginning = {env: spec for env, spec in waiting.items() if controller.may_begin(spec.task)}
@@ -151,8 +163,12 @@ def run_attempts(
         succeeded = detector.update(observation.ee_pose, observation.obj_pose, observation.gripper_width)
         further.update(observation.ee_pose, observation.obj_pose, observation.gripper_width)
         errors = detector.error_m(observation.obj_pose)
+        distance = np.linalg.norm(observation.ee_pose[:, :3] - observation.obj_pose[:, :3], axis=-1)
+        held = task.holds(distance, observation.gripper_width)
+        on_nothing = np.where((action[:, 7] == keys.GRIPPER_CLOSE) & ~held, on_nothing + 1, 0)
         for env in active:
-            if not succeeded[env] and buffer.length(env) < max_episode_steps:
+            given_up = give_up_after is not None and min(on_nothing[env], buffer.length(env)) >= give_up_after
+            if not succeeded[env] and not given_up and buffer.length(env) < max_episode_steps:
                 continue
             spec, success = current[env], bool(succeeded[env])
             result = EpisodeResult(

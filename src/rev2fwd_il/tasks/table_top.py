@@ -14,7 +14,6 @@ EE_NEAR_SHARE = 0.5  # of the end effectors: just above the object, where the at
 EE_NEAR_Z_M, EE_NEAR_XY_M = (0.09, 0.18), 0.04
 WORKSPACE_MARGIN_M, WORKSPACE_Z_M = 0.1, (0.01, 0.38)  # commands are kept within the region, this margin around it
 TABLE_MARGIN_M = 0.005  # an object's centre may be measured this far below the table top
-IN_THE_AIR_M = 0.02  # an object this high above where it rests is in the gripper
 RAISED_M = 0.05  # a success was raised clear of the table, whatever height_threshold is
 
 
@@ -64,17 +63,10 @@ class TableTopTask(Task):
         return self.settings.distance_threshold
 
     def can_begin(self, obj_pose: np.ndarray) -> tuple[str, ...]:
-        """Both with the object at the goal or in the air, which is to say in the gripper; else A, within the workspace.
-
-        B is best at the goal, A elsewhere.
-        """
-        if not (reachable := super().can_begin(obj_pose)):
-            return ()
+        """Both at the goal, B best; else A, within the workspace."""
+        reachable = super().can_begin(obj_pose)
         at_goal = np.linalg.norm(obj_pose[:2] - self.settings.goal_xy) <= self.goal_reach_m
-        if at_goal:
-            return keys.TASK_B, keys.TASK_A
-        in_the_air = obj_pose[2] > self.rest_z(keys.TASK_A, at_goal=False) + IN_THE_AIR_M
-        return (keys.TASK_A, keys.TASK_B) if in_the_air else reachable
+        return (keys.TASK_B, keys.TASK_A) if reachable and at_goal else reachable
 
     def clearance_z(self, near_xy: np.ndarray) -> np.ndarray:
         """(M,) [m]: by how much higher than on the bare table end effectors start above what stands at (M, 2)."""

@@ -134,6 +134,15 @@ class Task(ABC):
         within = (np.abs(obj_pose[:2] - (lower + upper)[:2] / 2) <= (upper - lower)[:2] / 2 + FINGER_REACH_M).all()
         return (keys.TASK_A,) if within and obj_pose[2] >= self.data_bounds.lowest_z_m else ()
 
+    def put_down_pose(self, obj_pose: np.ndarray) -> np.ndarray:
+        """Where an object that the hand holds (7,) ends when it is lowered there: on the table, or on a fixture."""
+        moved = next(box for box in self.boxes if box.name == self.object_name)
+        below = [box for box in self.boxes if box.mass_kg is None and _overlap(box, moved, obj_pose[:2])]
+        top = max((box.position_m[2] + box.size_m[2] / 2 for box in below), default=0.0)
+        lowered = np.array(obj_pose)
+        lowered[2] = min(lowered[2], top + moved.size_m[2] / 2)
+        return lowered
+
     def is_target(self, obj_pose: np.ndarray) -> bool:
         """Whether Task B may be asked for the place of an object (7,): Task A begins there, away from the goal."""
         bounds = self.data_bounds
@@ -180,3 +189,9 @@ class Task(ABC):
     @abstractmethod
     def data_bounds(self) -> DataBounds:
         """What the data checks may expect."""
+
+
+def _overlap(fixture: Box, moved: Box, xy: np.ndarray) -> bool:
+    """Whether a box `moved`, centred at `xy`, is above a fixture, seen from above; both taken to lie straight."""
+    apart = np.abs(np.asarray(fixture.position_m[:2]) - xy)
+    return bool((apart < (np.asarray(fixture.size_m[:2]) + moved.size_m[:2]) / 2).all())
