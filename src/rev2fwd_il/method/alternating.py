@@ -18,7 +18,7 @@ from rev2fwd_il.seeds import generator
 from rev2fwd_il.tasks import make_task
 
 MAX_CYCLES = "max_cycles"  # what ended a chain that did not fail
-GIVE_UP_AFTER = 12  # control steps: in `recover`, hands that are closed on nothing push the object out of reach
+GIVE_UP_AFTER = 30  # control steps: in `recover`, hands that are closed on nothing push the object out of reach
 
 
 class Chains:
