@@ -5,7 +5,8 @@
 The first is the first chain of the alternating test that got so far, the second the first demonstration whose reversal
 was kept. Datasets hold end-effector poses: the joints drawn are those of inverse kinematics. docs/insertion.webp is the
 first of `--name insert`. `--recovery runs/chains_circle/iter1/recoveries/recovered1.mp4` makes docs/recovery.webp of a
-video of practice.
+video of practice, `--seeing runs/alternating_circle-images/iter1/longest_chain.mp4` docs/seeing.webp of the first
+attempts of policies that see.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from rev2fwd_il.sim.cell import Cell
 from rev2fwd_il.sim.launch import simulation
 from rev2fwd_il.tasks import make_task
 
+SEEING_S = 16  # how much of the video is shown
 RENDERED_PX, ALTERNATING_PX, REVERSAL_PX, NUM_ENVS = 512, 448, 360, 16
 EVERY, FPS = 3, 30  # of the frames
 MAX_BYTES = 2 * 2**20
@@ -73,11 +75,12 @@ def render(cell: Cell, episode: Episode, caption: str, size_px: int) -> list[Ima
     return [Image.fromarray(with_caption(np.asarray(image), caption)) for image in images]
 
 
-def from_video(path: Path) -> tuple[list[Image.Image], int]:
-    """Every second frame of a video, and for how long to show each [ms]."""
+def from_video(path: Path, seconds: float | None = None) -> tuple[list[Image.Image], int]:
+    """Every second frame of a video, or of its beginning, and for how long to show each [ms]."""
     with av.open(str(path)) as container:
         rate = float(container.streams.video[0].average_rate)
-        return [frame.to_image() for frame in islice(container.decode(video=0), 0, None, 2)], round(2000 / rate)
+        frames = islice(container.decode(video=0), 0, seconds and round(seconds * rate), 2)
+        return [frame.to_image() for frame in frames], round(2000 / rate)
 
 
 def write_webp(path: Path, images: list[Image.Image], quality: int, frame_ms: int = 1000 * EVERY // FPS) -> None:
@@ -95,10 +98,12 @@ def main() -> None:
     parser.add_argument("--out_dir", type=Path, default=Path("docs"))
     parser.add_argument("--quality", type=int, default=55, help="of the WebP files, 0 to 100")
     parser.add_argument("--recovery", type=Path, help="video of a run of failures, for recovery.webp alone")
+    parser.add_argument("--seeing", type=Path, help="video of chains of policies that see, for seeing.webp alone")
     args = parser.parse_args()
-    if args.recovery:
-        images, frame_ms = from_video(args.recovery)
-        return write_webp(args.out_dir / "recovery.webp", images, args.quality, frame_ms)
+    if args.recovery or args.seeing:
+        images, frame_ms = from_video(args.recovery or args.seeing, None if args.recovery else SEEING_S)
+        name = "recovery.webp" if args.recovery else "seeing.webp"
+        return write_webp(args.out_dir / name, images, args.quality, frame_ms)
     chains = args.root / f"runs/chains_{args.name}/iter{args.iteration}"
     rollouts = {task: EpisodeDataset(chains / f"rollout_{task}.npz") for task in "AB"}
     data = {task: EpisodeDataset(args.root / f"data/{task}_{args.name}.npz") for task in "AB"}
