@@ -29,16 +29,17 @@ def test_smoke_and_gpu_configurations_plan(planner):
     assert planner.plan("--configfile", "config/gpu.yaml") == full_plan(10)
 
 
-def test_policies_that_see_learn_from_further_views_and_a_starts_from_b(planner):
+def test_policies_that_see_learn_from_further_views_and_a_may_start_from_b(planner):
     images = ("--configfile", "config/images.yaml")
     arms = ("arms=[with_rollouts, no_rollouts, forward_demos]",)
     assert planner.plan(*images) == full_plan(1) | {"render_views": 2}
     views = {"render_views": 2, "render_forward_views": 1}
     assert planner.plan(*images, config=arms) == with_arms(full_plan(1), 1) | views
     last = "iter0/checkpoints/checkpoints/last/pretrained_model"
-    plan = planner("-n", "-p", f"runs/diffusion_A_circle-images/{last}/model.safetensors", *images).stdout
-    assert "--dataset data/views_A_circle-images.npz" in plan
-    assert plan.count(f"--start_from runs/diffusion_B_circle-images/{last}") == 1
+    asked = ("-n", "-p", f"runs/diffusion_A_circle-images/{last}/model.safetensors", *images)
+    plan, transfer = planner(*asked).stdout, planner(*asked, config=("train={transfer: true}",)).stdout
+    assert "--dataset data/views_A_circle-images.npz" in plan and "--start_from" not in plan
+    assert transfer.count(f"--start_from runs/diffusion_B_circle-images/{last}") == 1
 
 
 def test_the_other_arms_start_from_the_first_policies_of_the_method(planner):
