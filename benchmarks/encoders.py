@@ -3,7 +3,8 @@
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/encoders.py data/lerobot_B_circle-images --stages 4 3 2 1
 
 For each number of residual stages (`policy.backbone_stages`) the policy's own encoder and a linear layer are trained to
-give the object's and the target's place from both images and the robot's state, for `--seconds` of CPU time.
+give the environment state from both images and the robot's state, for `--seconds` of CPU time. Of that state, the
+object's and the target's place are reported.
 """
 
 import argparse

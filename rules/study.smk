@@ -25,7 +25,7 @@ rule share_demonstrations:
         stem="B|reversed_A|A|forward_A",
         end=r"\.npz|_replay\.json",
     shell:
-        "rm -f data/{wildcards.stem}_{wildcards.name}_replay_refused.json; "  # of demonstrations that it had of its own
+        "rm -f data/A_{wildcards.name}_replay_refused.json; "  # of demonstrations that it had of its own
         "ln -s $(basename {input}) {output} > {log} 2>&1"
 
 

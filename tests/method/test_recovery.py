@@ -123,6 +123,13 @@ def test_what_the_hand_holds_is_put_down_and_what_can_begin_there_follows(xy, ta
     assert (after.task, after.free_at_z) == (task, pytest.approx(0.03))
 
 
+def test_attempts_that_may_go_on_end_when_they_are_closed_on_nothing_and_those_of_a_strict_test_do_not():
+    begun = {mode: Chains(Config(), 1, 2, 0, after_failure=mode) for mode in ("recover", "reset", "stop")}
+    limits = {mode: chains.assign(0, None).max_closed_on_nothing for mode, chains in begun.items()}
+    assert limits == {"recover": 30, "reset": None, "stop": None}
+    assert following(recovering(), ee_z=0.2, obj_z=0.02, width=0.08, command=1).max_closed_on_nothing == 30
+
+
 def test_a_task_that_has_failed_twice_in_a_row_begins_higher():
     chains = recovering()
     assert following(chains, ee_z=0.2, obj_z=0.02, width=0.08, command=1).free_at_z is None

@@ -91,8 +91,6 @@ class Slow:
 class Unsendable:
     """Chains whose episodes name something that no process can send to another."""
 
-    give_up_after = None
-
     def __init__(self, chains):
         self.chains = chains
 

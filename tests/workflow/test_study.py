@@ -65,10 +65,12 @@ def test_shared_demonstrations_are_those_of_the_other_run(tmp_path):
     (tmp_path / "study.yaml").write_text(STUDY)
     source, target = (tmp_path / f"data/B_s-plain-{policy}-seed0.npz" for policy in ("diffusion", "act"))
     write_dataset(source, [make_episode(0)])
+    former = tmp_path / "data/A_s-plain-act-seed0_replay_refused.json"  # of demonstrations that the run had of its own
+    former.write_text("{}")
     allowed = ("--allowed-rules", "share_demonstrations", "--configfile", "study.yaml", "--")
     result = workflow(*allowed, str(target.relative_to(tmp_path)))
     assert result.returncode == 0, result.stdout
-    assert target.resolve() == source and target.read_bytes() == source.read_bytes()
+    assert target.resolve() == source and target.read_bytes() == source.read_bytes() and not former.exists()
     refused = workflow(*allowed, "data/B_s-plain-diffusion-seed1.npz")  # a run that makes its own
     assert refused.returncode != 0 and "MissingRuleException" in refused.stdout
 

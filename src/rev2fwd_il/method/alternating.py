@@ -18,7 +18,9 @@ from rev2fwd_il.seeds import generator
 from rev2fwd_il.tasks import make_task
 
 MAX_CYCLES = "max_cycles"  # what ended a chain that did not fail
-GIVE_UP_AFTER = 30  # control steps: in `recover`, hands that are closed on nothing push the object out of reach
+MAX_CLOSED_ON_NOTHING = (
+    30  # control steps: in `recover`, hands that stay closed on nothing push the object out of reach
+)
 
 
 class Chains:
@@ -34,7 +36,7 @@ class Chains:
     ):  # fmt: skip
         self._config, self._task, self._max_cycles = config, make_task(config.task), max_cycles
         self._seed, self._first, self._going_on = seed, first, (after_failure, max_retries)
-        self.give_up_after = GIVE_UP_AFTER if after_failure == RECOVER else None
+        self._limits = {"max_closed_on_nothing": MAX_CLOSED_ON_NOTHING} if after_failure == RECOVER else {}
         self._rngs = [generator(seed, "alternating", first + env) for env in range(num_envs)]
         self._after = [AfterFailure(after_failure, self._task, max_retries) for _ in range(num_envs)]
         self._attempts_made = np.zeros(num_envs, int)
@@ -60,7 +62,7 @@ class Chains:
         if following.reset:
             return self._reset_to(following.task, env)
         target_pose = self._task.sample_target(following.task, self._rngs[env])
-        return EpisodeSpec(following.task, target_pose, free_at_z=following.free_at_z)
+        return EpisodeSpec(following.task, target_pose, free_at_z=following.free_at_z, **self._limits)
 
     def split(self, num_envs: Iterable[int]) -> list["Chains"]:
         """The same chains, none of them begun, in groups of these sizes."""
@@ -93,7 +95,7 @@ class Chains:
 
     def _reset_to(self, task: str, env: int) -> EpisodeSpec:
         start = self._task.sample_initial_states(task, self._rngs[env], 1)
-        return EpisodeSpec(task, start.target_pose[0], start.ee_pose[0], start.obj_pose[0])
+        return EpisodeSpec(task, start.target_pose[0], start.ee_pose[0], start.obj_pose[0], **self._limits)
 
     def metrics(self) -> dict:
         """Rates of both tasks, and how many successes came in a row. Attempts in a chain are not independent.

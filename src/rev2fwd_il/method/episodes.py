@@ -20,6 +20,7 @@ class EpisodeSpec:
     index: int = 0  # the caller's number for it
     free_at_z: float | None = None  # before the policy plans, within the attempt: lower the end effector to this height
     # [m], open the fingers there and rise
+    max_closed_on_nothing: int | None = None  # control steps with fingers closed on nothing, after which it ends too
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,7 @@ class EpisodeResult:
 
 
 class EpisodeScheduler(Protocol):
-    """Says which episode each environment runs next; can be split between several processes.
-
-    `give_up_after`: an episode also ends when the fingers have been closed on nothing for so many control steps.
-    """
-
-    give_up_after: int | None
+    """Says which episode each environment runs next; can be split between several processes."""
 
     def assign(self, env: int, result: EpisodeResult | None) -> EpisodeSpec | None:
         """What environment `env` does next, given the result of its last attempt (None at first); None retires it."""

@@ -38,8 +38,6 @@ def evaluation_start(which: Task, task: str, seed: int, index: int) -> EpisodeSp
 class FixedStarts:
     """Assigns the starts of `evaluation_starts` in turn: an environment that is done takes the next one."""
 
-    give_up_after = None
-
     def __init__(self, specs: Iterable[EpisodeSpec]):
         self._waiting = deque(specs)
 

@@ -119,7 +119,6 @@ class _Here:
         (mine,) = attempts.split([self._setup.num_envs])
         further = FurtherTolerances(make_task(self._setup.config.task), self._setup.num_envs, tolerances_m)
         run = {"max_episode_steps": max_episode_steps, "seed": self._setup.seed, "images": images, "further": further}
-        run |= {"give_up_after": mine.give_up_after}
         return run_attempts(self.cell, self._setup.config, self._policies, mine.assign, **run)
 
 

@@ -132,12 +132,8 @@ def run_attempts(
     seed: int,
     images: bool = False,
     further: FurtherTolerances | None = None,
-    give_up_after: int | None = None,
 ) -> Iterator[EpisodeResult]:
-    """Run until every environment is retired; results in the order in which attempts end.
-
-    With `give_up_after` an attempt ends when the fingers have been closed on nothing for so many control steps.
-    """
+    """Run until every environment is retired; results in the order in which attempts end."""
     task = make_task(config.task)
     further = further or FurtherTolerances(task, cell.num_envs)
     controller, detector = Controller(policies, task, cell.num_envs, seed), task.success_detector(cell.num_envs)
@@ -167,10 +163,10 @@ def run_attempts(
         held = task.holds(distance, observation.gripper_width)
         on_nothing = np.where((action[:, 7] == keys.GRIPPER_CLOSE) & ~held, on_nothing + 1, 0)
         for env in active:
-            given_up = give_up_after is not None and min(on_nothing[env], buffer.length(env)) >= give_up_after
-            if not succeeded[env] and not given_up and buffer.length(env) < max_episode_steps:
+            spec, success, length = current[env], bool(succeeded[env]), buffer.length(env)
+            patience = length + 1 if spec.max_closed_on_nothing is None else spec.max_closed_on_nothing
+            if not success and length < max_episode_steps and min(on_nothing[env], length) < patience:
                 continue
-            spec, success = current[env], bool(succeeded[env])
             result = EpisodeResult(
                 spec, env, success, None if success else detector.failure(env), float(errors[env]),
                 buffer.cut(env, spec.target_pose, success), np.array(joints[env]), step,
