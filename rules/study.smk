@@ -24,9 +24,9 @@ rule share_demonstrations:
         name="|".join(map(re.escape, SHARING)) or NEVER,
         stem="B|reversed_A|A|forward_A",
         end=r"\.npz|_replay\.json",
+    # A refused replay was of demonstrations that the run had of its own.
     shell:
-        "rm -f data/A_{wildcards.name}_replay_refused.json; "  # of demonstrations that it had of its own
-        "ln -s $(basename {input}) {output} > {log} 2>&1"
+        "rm -f data/A_{wildcards.name}_replay_refused.json && ln -s $(basename {input}) {output} > {log} 2>&1"
 
 
 ruleorder: share_demonstrations > collect > reverse > replay > collect_forward
