@@ -134,13 +134,14 @@ rule replay_rollouts:
         runtime=growing(240),
     params:
         num_envs=setting("reversal.replay_num_envs"),
-        settings=set_arguments("task", "sim", "plant", "reversal"),
+        seed=alternating_seed,
+        settings=set_arguments("task", "sim", "plant", "demos.images", "reversal"),
     conda:
         "../envs/work.yaml"
     shell:
         script(
             "3b_replay_forward_data.py --input {input} --out {output.data} --out_report {output.report}",
-            "--num_envs {params.num_envs} --headless --resume {params.settings:q}",
+            "--num_envs {params.num_envs} --seed {params.seed} --headless --resume {params.settings:q}",
         )
 
 
