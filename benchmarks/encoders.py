@@ -34,7 +34,8 @@ def split(store: FrameStore) -> tuple[Tensor, Tensor]:
     first = store.frames[keys.OBS_ENVIRONMENT_STATE][store.episode_start][:, OBJECT_XY + TARGET_XY]
     group = torch.unique((first * 1000).round(), dim=0, return_inverse=True)[1]
     held_out = (group % HELD_OUT == 0).nonzero()[:, 0]
-    return (group % HELD_OUT > 0).nonzero()[:, 0], held_out[torch.randperm(len(held_out))[:TESTED_FRAMES]]
+    order = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(0))  # the same for each encoder
+    return (group % HELD_OUT > 0).nonzero()[:, 0], held_out[order[:TESTED_FRAMES]]
 
 
 def measure(store: FrameStore, stages: int, seconds: float, lr: float) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from synthetic import make_episode
 
+from rev2fwd_il.config.reading import with_changes
 from rev2fwd_il.config.run import Config
 from rev2fwd_il.method.alternating import Chains
 from rev2fwd_il.method.episodes import EpisodeResult
@@ -123,11 +124,18 @@ def test_what_the_hand_holds_is_put_down_and_what_can_begin_there_follows(xy, ta
     assert (after.task, after.free_at_z) == (task, pytest.approx(0.03))
 
 
+def test_an_object_in_the_air_is_put_down_however_far_from_the_fingers_its_centre_is():
+    askew = {"ee_z": 0.34, "obj_z": 0.30, "width": 0.05, "command": -1}  # 4 cm away: no longer held, by the features
+    assert following(recovering(), **askew).free_at_z == pytest.approx(0.06)
+
+
 def test_attempts_that_may_go_on_end_when_they_are_closed_on_nothing_and_those_of_a_strict_test_do_not():
     begun = {mode: Chains(Config(), 1, 2, 0, after_failure=mode) for mode in ("recover", "reset", "stop")}
     limits = {mode: chains.assign(0, None).max_closed_on_nothing for mode, chains in begun.items()}
     assert limits == {"recover": 30, "reset": None, "stop": None}
     assert following(recovering(), ee_z=0.2, obj_z=0.02, width=0.08, command=1).max_closed_on_nothing == 30
+    pushing = with_changes(["task.kind=push"])  # with closed fingers
+    assert Chains(pushing, 1, 2, 0, after_failure="recover").assign(0, None).max_closed_on_nothing is None
 
 
 def test_a_task_that_has_failed_twice_in_a_row_begins_higher():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from rev2fwd_il import keys
 from rev2fwd_il.config.reading import with_changes
 from rev2fwd_il.method.alternating import Chains
 from rev2fwd_il.method.chain_videos import EVERY, ChainVideos
@@ -16,8 +17,9 @@ from rev2fwd_il.method.episodes import EpisodeSpec
 from rev2fwd_il.method.evaluation import REPORTED_TOLERANCES_M, FixedStarts, evaluation_starts, summarize_evaluation
 from rev2fwd_il.method.replay import replay, summarize_replays
 from rev2fwd_il.method.reversal import goal_of, reverse_episode
-from rev2fwd_il.method.rollout import run_attempts
+from rev2fwd_il.method.rollout import Controller, run_attempts
 from rev2fwd_il.method.tolerances import FurtherTolerances
+from rev2fwd_il.sim.cell import Observation
 from rev2fwd_il.tasks import make_task
 
 
@@ -242,7 +244,7 @@ def test_after_a_failure_the_same_environment_goes_on_without_a_reset(cell, conf
     (path,) = videos.write_recoveries(cell, tmp_path)
     with av.open(str(path)) as video:
         assert path.name == "recovered1.mp4" and len(list(video.decode(video=0))) == sum(
-            len(range(0, len(r.episode), EVERY)) for r in results
+            len(range(0, r.control_steps, EVERY)) for r in results
         )
 
 
@@ -270,10 +272,13 @@ def test_fingers_that_have_closed_on_nothing_are_opened_above_the_table_before_t
     first, second = run_attempts(cell, config, {"A": clench, "B": Still()}, assign, max_episode_steps=32, seed=0)
     assert first.episode.gripper_width[-1] < 0.01 and first.spec.free_at_z is None
     assert second.spec.free_at_z == pytest.approx(first.episode.ee_pose[-1, 2], abs=1e-6)
-    height, width, gripper = second.episode.ee_pose[:, 2], second.episode.gripper_width, second.episode.action[:, 7]
-    assert height[:7].max() < 0.04 and width[7] > 0.06 and height[19] > 0.13
-    assert (gripper[1:19] == 1).all() and (gripper[19:] == -1).all()
-    assert clench.plans == 4 + 2  # at steps 0, 8, 16 and 24, then when it has risen, and at the next common step
+    assert len(second.freeing_obj_pose) == 1 + 6 + 12 and len(second.episode) == 30  # its steps are its own
+    assert len(second.joint_pos) == second.control_steps == 19 + 30
+    fingers = second.joint_pos[:, -2:].sum(1)
+    assert fingers[0] < 0.01 and fingers[7] > 0.06
+    assert second.episode.ee_pose[0, 2] > 0.13 and second.episode.gripper_width[0] > 0.07
+    assert (second.episode.action[:, 7] == -1).all()  # what freed the hand is nothing to learn from
+    assert clench.plans == 4 + 5  # at steps 0, 8, 16 and 24, then when it has risen, and at each common step
     np.testing.assert_allclose(second.episode.obj_pose[-1], first.episode.obj_pose[0], atol=1e-3)
 
 
@@ -284,9 +289,12 @@ def test_an_attempt_whose_fingers_stay_closed_on_nothing_may_end_early(cell, con
     assert sorted(len(result.episode) for result in results) == [10, 24]
 
 
-def test_what_a_failed_attempt_holds_is_put_down_where_it_is_before_the_next(cell, config, demonstrations):
+@pytest.mark.parametrize("while_it", ["lifts", "carries"])
+def test_what_a_failed_attempt_holds_is_put_down_where_it_is_before_the_next(cell, config, demonstrations, while_it):
+    """To put it down is nobody's success, not even at A's goal, and not the lift that a success asks for."""
     shown = demonstrations[0]
-    cut = int(shown.obj_pose[:, 2].argmax()) + 1  # B is stopped while it carries
+    high = np.flatnonzero(shown.obj_pose[:, 2] > 0.18)
+    cut = int(high[0 if while_it == "lifts" else -1]) + 1  # B is stopped above the goal, or on its way
     chains = Chains(config, 1, max_cycles=2, seed=0, after_failure="recover", max_retries=2)
     begin = EpisodeSpec("B", shown.target_pose, shown.ee_pose[0], shown.obj_pose[0])
 
@@ -297,11 +305,45 @@ def test_what_a_failed_attempt_holds_is_put_down_where_it_is_before_the_next(cel
         cell, config, {"A": Still(), "B": Recite(shown.action)}, assign, max_episode_steps=cut, seed=0
     )
     first, second = next(attempts), next(attempts)
-    held_at, put_down = first.episode.obj_pose[-1], second.episode.obj_pose[-1]
+    held_at, put_down = first.episode.obj_pose[-1], second.episode.obj_pose[0]
     assert held_at[2] > 0.15 and first.episode.gripper_width[-1] < 0.06
-    assert second.spec.task == "A" or np.linalg.norm(held_at[:2] - config.task.goal_xy) < 0.05
+    at_goal = np.linalg.norm(held_at[:2] - config.task.goal_xy) < 0.03
+    assert second.spec.task == "A" and at_goal == (while_it == "lifts")
+    assert second.freeing_obj_pose[0, 2] == pytest.approx(held_at[2], abs=0.02)
     assert put_down[2] == pytest.approx(0.02, abs=0.002) and np.linalg.norm(put_down[:2] - held_at[:2]) < 0.03
-    assert second.episode.gripper_width[-1] > 0.07 and second.episode.ee_pose[-1, 2] > 0.13
+    assert second.episode.gripper_width[0] > 0.07 and second.episode.ee_pose[0, 2] > 0.13
+    assert (second.success, second.failure, len(second.episode)) == (False, "never_reached", cut)
+
+
+class Looks:
+    """A policy that sees; says at which steps it has planned. An image's value is the step it was taken at."""
+
+    n_obs_steps, n_action_steps, uses_images = 1, 8, True
+
+    def __init__(self):
+        self.observation_keys, self.planned_at = [keys.OBS_STATE, *keys.CAMERAS], []
+
+    def plan(self, history, generator):
+        self.planned_at.append(int(history[next(iter(keys.CAMERAS))].max()))
+        return torch.from_numpy(Still().plan(history, generator).numpy())
+
+
+@pytest.mark.parametrize("lowered_by_m", [0.0, 0.015, 0.05, 0.1])
+def test_a_policy_that_sees_begins_at_a_step_that_is_rendered_also_where_the_hand_is_freed_first(config, lowered_by_m):
+    task, policy = make_task(config.task), Looks()
+    controller = Controller({"A": policy}, task, 1, seed=0)
+    seen = Observation(np.float32([[0.5, 0, 0.2, 1, 0, 0, 0]]), np.float32([[0.4, 0, 0.02, 1, 0, 0, 0]]), np.zeros(1))
+    target, begun, rendered = np.float32([0.5, 0, 0.02, 1, 0, 0, 0]), [], []
+    for step in range(80):
+        if step == 0 or (step == 16 and controller.may_begin("A")):
+            height = None if step == 0 else 0.2 - lowered_by_m
+            controller.start(0, EpisodeSpec("A", target, free_at_z=height))
+        begun += [step] if controller.begins(0) else []
+        rendered += [step] if controller.looks() else []
+        images = [np.full((1, 4, 4, 3), step, np.uint8)] * 2 if controller.looks() else None
+        controller.act(seen, images)
+    assert begun[0] == 0 and begun[1] > 16 + 18 and begun[1] % 8 == 0 and len(begun) == 2
+    assert policy.planned_at == [0, 8, *range(begun[1], 80, 8)] and set(policy.planned_at) <= set(rendered)
 
 
 def test_an_intervention_resets_the_environment_and_is_shown(cell, config, tmp_path):

@@ -130,3 +130,9 @@ def test_a_larger_cube_moves_every_bound_with_it():
     rules = large.success_detector(1).rules
     assert rules.open_width > 0.06 and rules.clear_distance > 0.03 + 0.03
     assert large.holds(np.float32(0.04), np.float32(0.06)) and not TASK.holds(np.float32(0.04), np.float32(0.06))
+
+
+def test_closed_fingers_that_push_a_cube_have_nothing_between_them():
+    """Shut beside a cube that they touch; around it; around an edge of it; shut far away."""
+    distance, width = np.float32([0.03, 0.01, 0.02, 0.2]), np.float32([0.0, 0.04, 0.055, 0.0])
+    assert TASK.closed_on_nothing(distance, width).tolist() == [True, False, False, True]

@@ -18,9 +18,6 @@ from rev2fwd_il.seeds import generator
 from rev2fwd_il.tasks import make_task
 
 MAX_CYCLES = "max_cycles"  # what ended a chain that did not fail
-MAX_CLOSED_ON_NOTHING = (
-    30  # control steps: in `recover`, hands that stay closed on nothing push the object out of reach
-)
 
 
 class Chains:
@@ -36,7 +33,7 @@ class Chains:
     ):  # fmt: skip
         self._config, self._task, self._max_cycles = config, make_task(config.task), max_cycles
         self._seed, self._first, self._going_on = seed, first, (after_failure, max_retries)
-        self._limits = {"max_closed_on_nothing": MAX_CLOSED_ON_NOTHING} if after_failure == RECOVER else {}
+        self._limits = {"max_closed_on_nothing": self._task.max_closed_on_nothing} if after_failure == RECOVER else {}
         self._rngs = [generator(seed, "alternating", first + env) for env in range(num_envs)]
         self._after = [AfterFailure(after_failure, self._task, max_retries) for _ in range(num_envs)]
         self._attempts_made = np.zeros(num_envs, int)

@@ -28,10 +28,10 @@ RECOVERED, INTERVENTION = "recovered", "intervention"
 
 
 class Shot(NamedTuple):
-    """The states of one attempt, its caption, and whether it succeeded."""
+    """The states of one attempt and of what freed the hand before it, its caption, and whether it succeeded."""
 
-    joint_pos: np.ndarray  # (T, J) [rad, m]
-    obj_pose: np.ndarray  # (T, 7)
+    joint_pos: np.ndarray  # (S + T, J) [rad, m]
+    obj_pose: np.ndarray  # (S + T, 7)
     target_xy: np.ndarray  # (2,) [m]
     caption: str
     success: bool
@@ -49,7 +49,8 @@ class ChainVideos:
     def add(self, result: EpisodeResult) -> None:
         """An attempt that `chains` has counted."""
         caption = f"{result.spec.task}: {(result.failure or 'success').replace('_', ' ')}"
-        shot = Shot(result.joint_pos, result.episode.obj_pose, result.episode.target_xy, caption, result.success)
+        obj_pose = np.concatenate([result.freeing_obj_pose, result.episode.obj_pose])
+        shot = Shot(result.joint_pos, obj_pose, result.episode.target_xy, caption, result.success)
         if len(self._first[result.env]) < MAX_SHOWN_ATTEMPTS:
             self._first[result.env].append(shot)
         if self._chains.practice is None:

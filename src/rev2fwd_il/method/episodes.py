@@ -18,8 +18,7 @@ class EpisodeSpec:
     ee_pose: np.ndarray | None = None  # (7,)
     obj_pose: np.ndarray | None = None  # (7,)
     index: int = 0  # the caller's number for it
-    free_at_z: float | None = None  # before the policy plans, within the attempt: lower the end effector to this height
-    # [m], open the fingers there and rise
+    free_at_z: float | None = None  # before it begins: lower the end effector to this height [m], open, and rise
     max_closed_on_nothing: int | None = None  # control steps with fingers closed on nothing, after which it ends too
 
 
@@ -33,9 +32,17 @@ class EpisodeResult:
     failure: str | None
     final_error_m: float
     episode: Episode
-    joint_pos: np.ndarray  # (T, J) [rad, m], for videos
+    joint_pos: np.ndarray  # (S + T, J) [rad, m], for videos: of the S steps that freed the hand, and of the episode
     step: int  # control steps from the beginning of all attempts to the end of this one
     success_at: dict[float, bool] = field(default_factory=dict)  # at further tolerances [m], each with its own detector
+    freeing_obj_pose: np.ndarray = field(
+        default_factory=lambda: np.zeros((0, 7), np.float32)
+    )  # (S, 7), before it began
+
+    @property
+    def control_steps(self) -> int:
+        """What it took in all: the episode, and before it the steps that freed the hand."""
+        return len(self.freeing_obj_pose) + len(self.episode)
 
 
 class EpisodeScheduler(Protocol):

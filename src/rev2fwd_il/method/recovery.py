@@ -24,6 +24,7 @@ from rev2fwd_il.tasks.task import Task
 
 STOP, RESET, RECOVER = "stop", "reset", "recover"
 OUT_OF_TRIES, NOTHING_CAN_BEGIN = "max_retries", "neither_can_begin"
+IN_THE_AIR_M = 0.02  # above where it would rest: the hand has it, however askew
 OTHER = {keys.TASK_A: keys.TASK_B, keys.TASK_B: keys.TASK_A}
 
 
@@ -31,7 +32,7 @@ OTHER = {keys.TASK_A: keys.TASK_B, keys.TASK_B: keys.TASK_A}
 class Next:
     """The attempt that follows: as things are, or after a reset, and why that is needed.
 
-    With `free_at_z` the end effector is first lowered to that height [m], the fingers open, and it rises.
+    With `free_at_z` the end effector is lowered to that height [m] before, the fingers open, and it rises.
     """
 
     task: str
@@ -60,8 +61,10 @@ class AfterFailure:
         self._failures[task] += 1
         ee_pose, obj_pose = result.episode.ee_pose[-1], result.episode.obj_pose[-1]
         distance_m = np.linalg.norm(ee_pose[:3] - obj_pose[:3])
-        held = bool(self._task.holds(distance_m, result.episode.gripper_width[-1]))
-        lowered = self._task.put_down_pose(obj_pose) if held else obj_pose
+        lowered = self._task.put_down_pose(obj_pose)
+        in_the_air = obj_pose[2] - lowered[2] > IN_THE_AIR_M
+        held = in_the_air or bool(self._task.holds(distance_m, result.episode.gripper_width[-1]))
+        lowered = lowered if held else obj_pose
         possible = self._task.can_begin(lowered)
         candidate = min(possible, key=self._failures.__getitem__, default=None)
         if candidate and self._failures[candidate] <= self._max_retries:
@@ -87,7 +90,7 @@ class Practice:
     def add(self, env: int, result: EpisodeResult, following: Next) -> None:
         """The next result of an environment, and what follows it."""
         self.attempts += 1
-        self.control_steps += len(result.episode)
+        self.control_steps += result.control_steps
         if result.success:
             self.successes += 1
             if failed := self.running.pop(env, 0):

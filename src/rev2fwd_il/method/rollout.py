@@ -34,8 +34,8 @@ class Controller:
 
     Of an attempt's first chunk the end may be left out, so that all environments plan at the same control steps: one
     large batch costs little more than one arm alone. A policy that sees begins its attempts at these steps alone:
-    rendering one environment costs as much as rendering all of them, and they are all that is rendered. An attempt
-    that frees the hand first is planned from where that has led.
+    rendering one environment costs as much as rendering all of them, and they are all that is rendered. Where the hand
+    is freed first, the attempt begins after that.
     """
 
     def __init__(self, policies: Mapping[str, ChunkPolicy], task: Task, num_envs: int, seed: int):
@@ -48,7 +48,7 @@ class Controller:
         self._chunks = np.zeros((num_envs, longest, 8), np.float32)
         self._planned = np.zeros(num_envs, int)  # step of each chunk's first action
         self._seen = deque(maxlen=max(policy.n_obs_steps for policy in policies.values()))
-        self._started = np.zeros(num_envs, int)  # step of the first observation that each attempt is planned from
+        self._started = np.zeros(num_envs, int)  # step at which each attempt begins
         self._freeing: list[list[tuple[float, float]]] = [[] for _ in range(num_envs)]  # height, gripper: before that
         self._command = np.zeros((num_envs, 8), np.float32)
         self._step = 0
@@ -62,6 +62,14 @@ class Controller:
         """Whether a plan of this step or of one to come is made from images of this step."""
         seeing = [policy for policy in self._policies.values() if policy.uses_images]
         return any(-self._step % policy.n_action_steps < policy.n_obs_steps for policy in seeing)
+
+    def begins(self, env: int) -> bool:
+        """Whether the attempt begins at the present step."""
+        return self._tasks[env] is not None and self._started[env] == self._step
+
+    def acts(self, env: int) -> bool:
+        """Whether the policy has the environment at the present step: an attempt has begun."""
+        return self._tasks[env] is not None and self._started[env] <= self._step
 
     def start(self, env: int, spec: EpisodeSpec) -> None:
         """A new attempt: no history, no chunk."""
@@ -86,13 +94,14 @@ class Controller:
 
     def act(self, observation: Observation, camera_images=None) -> np.ndarray:
         """(N, 8): the commands at this observation. Retired environments hold still."""
-        active = [env for env, task in enumerate(self._tasks) if task and self._started[env] <= self._step]
-        freeing = [env for env, task in enumerate(self._tasks) if task and self._started[env] > self._step]
+        assigned = [env for env, task in enumerate(self._tasks) if task]
+        active = [env for env in assigned if self.acts(env)]
+        freeing = [env for env in assigned if not self.acts(env)]
         self._seen.append((observation, camera_images))
         for task, policy in self._policies.items():
             used_up = self._step % policy.n_action_steps == 0
             acting = [env for env in active if self._tasks[env] == task]
-            due = [env for env in acting if used_up or self._started[env] == self._step]
+            due = [env for env in acting if used_up or self.begins(env)]
             if due:
                 planned = policy.plan(self._stacked(due, policy), self._generator).numpy()
                 planned[..., :3] = np.clip(planned[..., :3], self._lower, self._upper)
@@ -133,35 +142,43 @@ def run_attempts(
     images: bool = False,
     further: FurtherTolerances | None = None,
 ) -> Iterator[EpisodeResult]:
-    """Run until every environment is retired; results in the order in which attempts end."""
+    """Run until every environment is retired; results in the order in which attempts end.
+
+    What frees the hand before an attempt belongs neither to its episode nor to what it is judged by.
+    """
     task = make_task(config.task)
     further = further or FurtherTolerances(task, cell.num_envs)
     controller, detector = Controller(policies, task, cell.num_envs, seed), task.success_detector(cell.num_envs)
-    buffer, joints = FrameBuffer(cell.num_envs), [[] for _ in range(cell.num_envs)]
+    buffer = FrameBuffer(cell.num_envs)
+    joints, freed = ([[] for _ in range(cell.num_envs)] for _ in range(2))
     current: list[EpisodeSpec | None] = [None] * cell.num_envs
     on_nothing = np.zeros(cell.num_envs, int)  # for how many control steps the fingers have been closed on nothing
     waiting = {env: spec for env in range(cell.num_envs) if (spec := assign(env, None))}
     for step in count(1):
         beginning = {env: spec for env, spec in waiting.items() if controller.may_begin(spec.task)}
-        _begin(cell, controller, [detector, further], beginning)
+        _assign(cell, controller, beginning)
         for env in beginning:
             current[env] = waiting.pop(env)
-        active = [env for env, now in enumerate(current) if now]
-        if not active and not waiting:
+        assigned = [env for env, now in enumerate(current) if now]
+        if not assigned and not waiting:
             return
+        _judge_from_now([detector, further], cell, {env: current[env] for env in assigned if controller.begins(env)})
+        active = [env for env in assigned if controller.acts(env)]
         camera_images = cell.images() if images or controller.looks() else None
         action = controller.act(cell.observation, camera_images)
         buffer.add(active, cell.observation, action, camera_images if images else None)
         joint_pos = cell.joint_pos()
-        for env in active:
+        for env in assigned:
             joints[env].append(joint_pos[env])
+            if env not in active:
+                freed[env].append(cell.observation.obj_pose[env])
         observation = cell.step(action)
         succeeded = detector.update(observation.ee_pose, observation.obj_pose, observation.gripper_width)
         further.update(observation.ee_pose, observation.obj_pose, observation.gripper_width)
         errors = detector.error_m(observation.obj_pose)
         distance = np.linalg.norm(observation.ee_pose[:, :3] - observation.obj_pose[:, :3], axis=-1)
-        held = task.holds(distance, observation.gripper_width)
-        on_nothing = np.where((action[:, 7] == keys.GRIPPER_CLOSE) & ~held, on_nothing + 1, 0)
+        empty = task.closed_on_nothing(distance, observation.gripper_width)
+        on_nothing = np.where((action[:, 7] == keys.GRIPPER_CLOSE) & empty, on_nothing + 1, 0)
         for env in active:
             spec, success, length = current[env], bool(succeeded[env]), buffer.length(env)
             patience = length + 1 if spec.max_closed_on_nothing is None else spec.max_closed_on_nothing
@@ -170,28 +187,33 @@ def run_attempts(
             result = EpisodeResult(
                 spec, env, success, None if success else detector.failure(env), float(errors[env]),
                 buffer.cut(env, spec.target_pose, success), np.array(joints[env]), step,
-                further.success_at(env),
+                further.success_at(env), np.reshape(np.float32(freed[env]), (-1, 7)),
             )  # fmt: skip
-            joints[env], current[env] = [], None
+            joints[env], freed[env], current[env] = [], [], None
             controller.retire(env)
             yield result
             if following := assign(env, result):
                 waiting[env] = following
 
 
-def _begin(cell: Cell, controller: Controller, detectors: list, beginning: dict[int, EpisodeSpec]) -> None:
-    """Start these attempts, resetting the environments of those that have a start of their own."""
-    if not beginning:
+def _assign(cell: Cell, controller: Controller, specs: dict[int, EpisodeSpec]) -> None:
+    """Give environments their next attempts, resetting those that have a start of their own."""
+    if not specs:
         return
-    resets = [env for env, spec in beginning.items() if spec.ee_pose is not None]
+    resets = [env for env, spec in specs.items() if spec.ee_pose is not None]
     if resets:
-        poses = [np.stack([getattr(beginning[env], field) for env in resets]) for field in ("ee_pose", "obj_pose")]
+        poses = [np.stack([getattr(specs[env], field) for env in resets]) for field in ("ee_pose", "obj_pose")]
         cell.reset(np.array(resets), *poses)
-    envs = np.array(list(beginning))
-    targets = np.stack([spec.target_pose for spec in beginning.values()])
-    directions = [spec.task for spec in beginning.values()]
-    cell.show_target(envs, targets[:, :2])
+    cell.show_target(np.array(list(specs)), np.stack([spec.target_pose[:2] for spec in specs.values()]))
+    for env, spec in specs.items():
+        controller.start(env, spec)
+
+
+def _judge_from_now(detectors: list, cell: Cell, specs: dict[int, EpisodeSpec]) -> None:
+    """These attempts begin: what was before is not theirs."""
+    if not specs:
+        return
+    envs, directions = np.array(list(specs)), [spec.task for spec in specs.values()]
+    targets = np.stack([spec.target_pose for spec in specs.values()])
     for detector in detectors:
         detector.start(envs, directions, targets, cell.observation.obj_pose[envs])
-    for env, spec in beginning.items():
-        controller.start(env, spec)

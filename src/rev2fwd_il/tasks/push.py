@@ -66,6 +66,7 @@ class Push(PickPlace):
         keys.TASK_B: "Push the cube from the goal to the target with closed fingers.",
     }
     failures = ("never_reached", "not_pushed", "placed_wide", "not_released", "dropped", "timeout")
+    max_closed_on_nothing: ClassVar = None
 
     def expert_way(
         self, direction: str, states: InitialStates, index: int, ee_end: np.ndarray, rng: np.random.Generator

@@ -104,6 +104,8 @@ class Task(ABC):
     environment_state_names: ClassVar[list[str]]
     solver_substeps: ClassVar[int] = 2  # of the physics solver in a physics step
     demonstrated: ClassVar[str] = "B"
+    max_closed_on_nothing: ClassVar[int | None] = 30  # control steps, after which an attempt of `recover` is given up:
+    # such a hand pushes the object out of reach. None where the task is done with closed fingers
 
     def __init__(self, settings: TaskSettings):
         self.settings = settings
@@ -184,6 +186,11 @@ class Task(ABC):
     @abstractmethod
     def holds(self, distance_m: np.ndarray, gripper_width: np.ndarray) -> np.ndarray:
         """Whether an object at this distance from the tool centre point is in the fingers, (...,) bool."""
+
+    def closed_on_nothing(self, distance_m: np.ndarray, gripper_width: np.ndarray) -> np.ndarray:
+        """Whether closed fingers have nothing between them, (...,) bool; an object may touch them from outside."""
+        moved = next(box for box in self.boxes if box.name == self.object_name)
+        return ~self.holds(distance_m, gripper_width) | (gripper_width < min(moved.size_m) / 2)
 
     @property
     @abstractmethod
