@@ -153,17 +153,10 @@ class _SideBySide:
         self._workers = workers
         self._firsts = np.cumsum([0, *(worker.num_envs for worker in workers)]).tolist()
 
-    def attempts(
-        self,
-        attempts: EpisodeScheduler,
-        *,
-        max_episode_steps: int,
-        images: bool = False,
-        tolerances_m: tuple[float, ...] = (),
-    ) -> Iterator[EpisodeResult]:
+    def attempts(self, attempts: EpisodeScheduler, **options) -> Iterator[EpisodeResult]:
         shares = attempts.split([worker.num_envs for worker in self._workers])
         for worker, share in zip(self._workers, shares, strict=True):
-            worker.ask("attempts", share, max_episode_steps=max_episode_steps, images=images, tolerances_m=tolerances_m)
+            worker.ask("attempts", share, **options)
         streams = [self._results(worker, first) for worker, first in zip(self._workers, self._firsts)]
         return heapq.merge(*streams, key=lambda result: (result.step, result.env))
 
