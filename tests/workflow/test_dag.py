@@ -223,6 +223,15 @@ def test_a_comment_in_a_rule_or_a_script_reruns_nothing(finished):
     assert finished.plan(*SMOKE) == {}
 
 
+def test_reversed_rollouts_are_replayed_under_the_looks_of_their_own_iteration(planner):
+    """Under `sim.appearance` light and colours are drawn by the seed."""
+    plan = planner("-n", "-p", config=("iterations=2", "rollout={reversed_rollouts: true}")).stdout
+    replays = re.findall(r"--out_report data/replayed_([AB])_circle_iter(\d)\.json .*--seed (\d+)", plan)
+    rollouts = re.findall(r"6_test_alternating.* --out_A data/rollout_A_circle_iter(\d)\.npz .*--seed (\d+)", plan)
+    assert len(replays) == 4 and len(rollouts) == 2 and len({seed for _, seed in rollouts}) == 2
+    assert {(n, seed) for _, n, seed in replays} == set(rollouts)
+
+
 def test_a_dry_run_says_what_memory_a_job_asks_for(planner):
     asked, simulating = {}, {}
     for name in ("config", "gpu"):

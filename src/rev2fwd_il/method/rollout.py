@@ -163,15 +163,15 @@ def run_attempts(
         if not assigned and not waiting:
             return
         _judge_from_now([detector, further], cell, {env: current[env] for env in assigned if controller.begins(env)})
-        active = [env for env in assigned if controller.acts(env)]
+        active, freeing = ([env for env in assigned if controller.acts(env) == acts] for acts in (True, False))
         camera_images = cell.images() if images or controller.looks() else None
         action = controller.act(cell.observation, camera_images)
         buffer.add(active, cell.observation, action, camera_images if images else None)
         joint_pos = cell.joint_pos()
         for env in assigned:
             joints[env].append(joint_pos[env])
-            if env not in active:
-                freed[env].append(cell.observation.obj_pose[env])
+        for env in freeing:
+            freed[env].append(cell.observation.obj_pose[env])
         observation = cell.step(action)
         succeeded = detector.update(observation.ee_pose, observation.obj_pose, observation.gripper_width)
         further.update(observation.ee_pose, observation.obj_pose, observation.gripper_width)

@@ -56,8 +56,7 @@ def _log_scene(rr, recording, episode: Episode, task: Task) -> None:
     for place, pose, colour in (("end_effector", episode.ee_pose, BLUE), ("object", episode.obj_pose, ORANGE)):
         recording.log(f"world/path_of_{place}", rr.LineStrips3D([pose[:, :3].copy()], colors=[colour]), static=True)
         recording.log(f"world/{place}", rr.TransformAxes3D(AXIS_M), static=True)
-    (size,) = (box.size_m for box in task.boxes if box.name == task.object_name)
-    half = [side / 2 for side in size]
+    half = [side / 2 for side in task.moved_box.size_m]
     recording.log("world/object/box", rr.Boxes3D(half_sizes=[half], colors=[ORANGE]), static=True)
 
 

@@ -91,8 +91,7 @@ def _markers(config: Config) -> dict[str, AssetBaseCfg]:
     Visual only: a body of its own would add six degrees of freedom to the solver's work.
     """
     task, goal_xy = make_task(config.task), config.task.goal_xy
-    moved = next(box for box in task.boxes if box.name == task.object_name)
-    half_diagonal = math.hypot(*moved.size_m[:2]) / 2
+    half_diagonal = math.hypot(*task.moved_box.size_m[:2]) / 2
     fixtures = [_reach_m(box, goal_xy) for box in task.boxes if box.mass_kg is None]
     at_goal = [reach for reach in fixtures if reach < config.task.min_goal_distance]
     ring = _marker("Goal", RING_USD, max([half_diagonal, *at_goal]) + RING_MARGIN_M, goal_xy)

@@ -115,6 +115,11 @@ class Task(ABC):
     def boxes(self) -> list[Box]:
         """Objects and fixtures of the scene; exactly one, `object_name`, is moved."""
 
+    @property
+    def moved_box(self) -> Box:
+        """The one that is moved."""
+        return next(box for box in self.boxes if box.name == self.object_name)
+
     @abstractmethod
     def sample_initial_states(self, direction: str, rng: np.random.Generator, count: int) -> InitialStates:
         """Seeded initial states with their targets."""
@@ -138,7 +143,7 @@ class Task(ABC):
 
     def put_down_pose(self, obj_pose: np.ndarray) -> np.ndarray:
         """Where an object that the hand holds (7,) ends when it is lowered there: on the table, or on a fixture."""
-        moved = next(box for box in self.boxes if box.name == self.object_name)
+        moved = self.moved_box
         below = [box for box in self.boxes if box.mass_kg is None and _overlap(box, moved, obj_pose[:2])]
         top = max((box.position_m[2] + box.size_m[2] / 2 for box in below), default=0.0)
         lowered = np.array(obj_pose)
@@ -189,8 +194,7 @@ class Task(ABC):
 
     def closed_on_nothing(self, distance_m: np.ndarray, gripper_width: np.ndarray) -> np.ndarray:
         """Whether closed fingers have nothing between them, (...,) bool; an object may touch them from outside."""
-        moved = next(box for box in self.boxes if box.name == self.object_name)
-        return ~self.holds(distance_m, gripper_width) | (gripper_width < min(moved.size_m) / 2)
+        return ~self.holds(distance_m, gripper_width) | (gripper_width < min(self.moved_box.size_m) / 2)
 
     @property
     @abstractmethod
