@@ -97,7 +97,7 @@ test-slurm: setup
 	REV2FWD_SLURM=$(SLURM) $(WORK)/pytest tests/slurm
 
 fault-test: setup
-	REV2FWD_KILLS=$(KILLS) REV2FWD_LONG=1 $(WORK)/pytest -s tests/workflow/test_faults.py tests/workflow/test_gpu_lease.py
+	REV2FWD_KILLS=$(KILLS) REV2FWD_LONG=1 $(WORK)/pytest --timeout 0 -s tests/workflow/test_faults.py tests/workflow/test_gpu_lease.py
 
 check: setup
 	$(WORK)/ruff check

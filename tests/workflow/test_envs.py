@@ -52,7 +52,7 @@ def requirements() -> dict[str, Requirement]:
 
 
 def test_what_is_imported_is_asked_for_by_name_and_nothing_else_is():
-    tools = {"pytest", "pytest-xdist", "hypothesis", "ruff"}
+    tools = {"pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff"}
     assert imported_distributions() == set(requirements())
     assert {canonical(name) for name in asked_for("work")} == set(requirements()) | tools
 
