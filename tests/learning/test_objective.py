@@ -1,5 +1,7 @@
 """The loss that makes more of each encoded observation: equal to LeRobot's where both say the same, and learnable."""
 
+import copy
+
 import pytest
 import torch
 from lerobot.policies.factory import get_policy_class
@@ -67,8 +69,9 @@ def _seeded(batch):
 
 def test_the_head_learns_where_things_are_through_the_encoders(bundle_and_batch):
     bundle, batch = bundle_and_batch
-    model = SharedEncodingLoss(bundle.policy, 1, 100.0, batch[PRIVILEGED].shape[1])
-    optimizer = torch.optim.AdamW(bundle.policy.diffusion.rgb_encoder.parameters(), 1e-3)  # the head stays as it is
+    policy = copy.deepcopy(bundle.policy)  # which other tests have as it was made
+    model = SharedEncodingLoss(policy, 1, 100.0, batch[PRIVILEGED].shape[1])
+    optimizer = torch.optim.AdamW(policy.diffusion.rgb_encoder.parameters(), 1e-3)  # the head stays as it is
     errors = []
     for _ in range(20):
         loss, parts = model(batch)
