@@ -249,7 +249,7 @@ rule chains:
             "sim",
             "plant",
             "policy",
-            "evaluation.video_size",
+            "evaluation.chain_video_size",
             "evaluation.after_failure",
             "evaluation.max_retries",
             "evaluation.num_processes",

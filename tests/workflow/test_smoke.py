@@ -3,6 +3,7 @@
 import csv
 import json
 
+import av
 import pytest
 
 from rev2fwd_il.config.reading import load_config
@@ -61,6 +62,11 @@ class TestSmoke:
         assert metrics["A"]["attempts"] + metrics["B"]["attempts"] + after == practice["attempts"]
         assert 0 < continued <= after  # the rest began after a reset or a success
         assert 'id="practice"' in (smoke.folder / "runs/report_smoke/index.html").read_text()
+
+    @pytest.mark.parametrize(("folder", "size"), [("alternating", "video_size"), ("chains", "chain_video_size")])
+    def test_videos_have_their_size(self, smoke, config, folder, size):
+        with av.open(str(smoke.folder / f"runs/{folder}_smoke/iter2/longest_chain.mp4")) as video:
+            assert video.streams.video[0].width == video.streams.video[0].height == getattr(config.evaluation, size)
 
     def test_the_report_has_every_iteration(self, smoke):
         report = smoke.folder / "runs/report_smoke"

@@ -54,7 +54,10 @@ def main(args) -> None:
     test = {"max_cycles": args.max_cycles, "max_episode_steps": args.horizon}
     test = {"rollout": test | {"num_envs": args.num_envs}, "evaluation": test | {"chains": args.num_envs}}
     section = "evaluation" if args.kind == "chains" else "rollout"
-    config = with_changes(args.settings, task={**thresholds, "goal_xy": args.goal_xy}, **{section: test[section]})
+    fixed = {"task": {**thresholds, "goal_xy": args.goal_xy}, section: test[section]}
+    config = with_changes(args.settings, **fixed)
+    if args.kind == "chains":
+        config = with_changes([*args.settings, f"evaluation.video_size={config.evaluation.chain_video_size}"], **fixed)
     rules = getattr(config, section)
     paths = {"A": args.policy_A, "B": args.policy_B}
     for path in paths.values():

@@ -200,7 +200,10 @@ class EvaluationConfig(Section):
     max_retries: Annotated[int, Field(ge=0)] = Field(4, description=MAX_RETRIES)
     videos: Annotated[int, Field(ge=0)] = Field(2, description="videos of successes and as many of failures")
     video_size: Annotated[int, Field(ge=64, le=2048, multiple_of=2)] = Field(
-        256, description="width and height of these and of the longest chains' videos [px]"
+        256, description="width and height of these and of the alternating tests' videos [px]"
+    )
+    chain_video_size: Annotated[int, Field(ge=64, le=2048, multiple_of=2)] = Field(
+        512, description="width and height of the long chains' videos, which the report opens with [px]"
     )
 
 
