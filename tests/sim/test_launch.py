@@ -64,7 +64,7 @@ run(main, make_parser(""))
 def run_python(*arguments) -> subprocess.CompletedProcess:
     """As in a job: standard output and error are pipes, and C buffers what kernels print."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
+    return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=600)
 
 
 @pytest.mark.parametrize(("limit", "value"), [("njmax", 8), ("iterations", 1)])
@@ -137,6 +137,7 @@ with simulation(Config(), 2, viewer="browser") as (env, _):
 def test_the_browsers_viewer_is_served_and_fed():
     ended = run_python("-c", WATCHED)
     assert re.search(r"served: True shown: [1-9]", ended.stdout), ended.stdout[-3000:] + ended.stderr[-3000:]
+    assert "patch 'late-blueprint' is off" not in ended.stderr
 
 
 def collect(tmp_path, setting: str) -> subprocess.CompletedProcess:

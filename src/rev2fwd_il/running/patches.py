@@ -70,5 +70,6 @@ EE_KINEMATICS = Patch(
 LEAN_IMPORT = Patch(
     "lean-import", {"lerobot": "0.6.1", "diffusers": "0.39.0"}, "importing the policy takes some seconds longer"
 )
+LATE_BLUEPRINT = Patch("late-blueprint", {"rerun-sdk": "0.33.1"}, "starting the browser's viewer may hang")
 FREED_MEMORY = Patch("freed-memory", {"glibc": "2"}, "large arrays cost new memory pages each time")
-ALL = (CPU_KERNELS, CONE_HESSIAN, RECORDED_STEP, EE_KINEMATICS, LEAN_IMPORT, FREED_MEMORY)
+ALL = (CPU_KERNELS, CONE_HESSIAN, RECORDED_STEP, EE_KINEMATICS, LEAN_IMPORT, LATE_BLUEPRINT, FREED_MEMORY)

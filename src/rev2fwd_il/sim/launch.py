@@ -13,9 +13,9 @@ from isaaclab.envs import ManagerBasedEnv, ManagerBasedEnvCfg
 from rev2fwd_il.config.run import Config
 from rev2fwd_il.errors import Rev2FwdError, SimulationError
 from rev2fwd_il.running.command_line import NO_VIEWER
+from rev2fwd_il.sim import viewers
 from rev2fwd_il.sim.environment import environment_cfg
 from rev2fwd_il.sim.solver_watch import SolverWatch
-from rev2fwd_il.sim.viewers import visualizer
 
 ASSET_TIMEOUT_S = 10
 
@@ -43,10 +43,11 @@ def simulation(
 def launched(cfg: ManagerBasedEnvCfg, *, viewer: str = NO_VIEWER) -> Iterator[tuple[ManagerBasedEnv, SolverWatch]]:
     """The environment of this configuration. Its solver's limits are checked a last time at the end."""
     require_asset(cfg.scene.robot.spawn.usd_path)
-    arguments = {"device": cfg.sim.device, "visualizer": [visualizer(cfg, viewer)]}
+    arguments = {"device": cfg.sim.device, "visualizer": [viewers.visualizer(cfg, viewer)]}
     error: Rev2FwdError | None = None
     with launch_simulation(cfg, arguments):
         env, watch = ManagerBasedEnv(cfg), SolverWatch(cfg.sim.physics)
+        viewers.confirm(viewer)
         try:
             yield env, watch
             watch.check()

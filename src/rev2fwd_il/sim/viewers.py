@@ -25,6 +25,9 @@ def visualizer(cfg: ManagerBasedEnvCfg, viewer: str) -> str:
     if viewer == BROWSER:
         from isaaclab_visualizers.rerun import RerunVisualizerCfg
 
+        from rev2fwd_il.sim.patches.late_blueprint import send_blueprint_late
+
+        send_blueprint_late()
         shown = min(cfg.scene.num_envs, VISIBLE_ENVS)
         side = cfg.scene.env_spacing * shown**0.5
         cfg.sim.visualizer_cfgs = RerunVisualizerCfg(
@@ -33,6 +36,14 @@ def visualizer(cfg: ManagerBasedEnvCfg, viewer: str) -> str:
             web_port=_free_port(WEB_PORT), grpc_port=_free_port(GRPC_PORT),
         )  # fmt: skip
     return VISUALIZERS[viewer]
+
+
+def confirm(viewer: str) -> None:
+    """To be called when the environment is there, and with it the viewer."""
+    if viewer == BROWSER:
+        from rev2fwd_il.sim.patches import late_blueprint
+
+        late_blueprint.confirm()
 
 
 def _free_port(first: int) -> int:
