@@ -46,6 +46,19 @@ def test_an_unmeasured_job_tells_by_itself(progress, tmp_path):
     assert progress.lines() == ["invent   25 %  10 of 40 steps, 02:30 left", "0 of 1 jobs done; about 2 min left"]
 
 
+def test_jobs_that_have_ended_tell_of_those_to_come(progress):
+    """By rule; a job that is known by its name from before is known better."""
+    progress.plan({"invent": 3, "train": 1})
+    for number, failed in enumerate((False, True)):
+        progress.start(number, f"invent_{number}", "invent", None)
+        progress.clock[0] += 30.0 + 300 * failed
+        progress.end(number, failed=failed)
+    progress.start(2, "invent_2", "invent", None)
+    progress.start(3, "train_A", "train", None)
+    assert progress.time_left() == f"about {short_time(480)} left"
+    assert progress.describe(progress.running[2]).endswith("of about 30 s")
+
+
 def test_done_and_failed_are_counted(progress):
     for number, name in enumerate(("train_A", "train_B", "evaluate_A_iter0")):
         progress.start(number, name, name.split("_")[0], None)
@@ -78,9 +91,9 @@ def test_past_runs_are_read_with_how_many_ran_beside_each_other(tmp_path):
         (folder / f"{job}.tsv").write_text(f"s\tmax_rss\tcpu_time\n{seconds}\t1\t1\n")
         os.utime(folder / f"{job}.tsv", (end, end))
     past = read_past(tmp_path)
-    assert past.by_stage == {"train": 100.0, "evaluate": 50.0} and past.seconds("train", "train_B") == 100.0
+    assert past.by_stage == {"train": 100.0, "evaluate": 50.0} and past.by_job["train_B"] == 100.0
     assert past.at_once == pytest.approx(250 / 150)
-    assert read_past(tmp_path / "nowhere").seconds("train") is None
+    assert read_past(tmp_path / "nowhere") == Past()
 
 
 def test_a_log_file_gets_a_line_now_and_then_and_no_control_characters():

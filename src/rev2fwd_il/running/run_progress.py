@@ -1,4 +1,4 @@
-"""How far a run of the workflow is: its jobs, what each tells in its log, and the time left by earlier benchmarks.
+"""How far a run of the workflow is: its jobs, what each tells in its log, and the time left by jobs that have ended.
 
     progress = RunProgress(read_past(Path("runs")), now=time.monotonic)
     progress.plan({"train": 2, "evaluate": 4})
@@ -41,10 +41,6 @@ class Past:
     by_stage: dict[str, float] = field(default_factory=dict)
     at_once: float = 1.0
 
-    def seconds(self, rule: str, name: str | None = None) -> float | None:
-        """What such a job took before; None where none is known."""
-        return self.by_job.get(name or "", self.by_stage.get(rule))
-
 
 def read_past(runs_dir: Path) -> Past:
     """The benchmark files of all runs under a folder; of jobs of the same name the newest counts."""
@@ -83,6 +79,7 @@ class RunProgress:
     total: int = 0
     done: int = 0
     failed: list[Job] = field(default_factory=list)
+    took: dict[str, list[float]] = field(default_factory=dict)  # rule -> times of the jobs that have ended here [s]
 
     def plan(self, jobs_by_rule: dict[str, int]) -> None:
         """Take over the plan."""
@@ -104,8 +101,17 @@ class RunProgress:
         job = self.running.pop(number, None)
         if job is not None:
             self.done += not failed
-            self.failed += [job] if failed else []
+            if failed:
+                self.failed.append(job)
+            else:
+                self.took.setdefault(job.rule, []).append(self.now() - job.began_s)
         return job
+
+    def seconds(self, rule: str, name: str | None = None) -> float | None:
+        """What such a job takes: the same one before, else others of its rule here, else of its stage before."""
+        here = self.took.get(rule)
+        others = sum(here) / len(here) if here else self.past.by_stage.get(rule)
+        return self.past.by_job.get(name or "", others)
 
     def lines(self) -> list[str]:
         """One line a running job, and one about all."""
@@ -119,7 +125,7 @@ class RunProgress:
         if told:
             count = told["count"].replace("/", " of ")
             return f"{told['percent']:>3} %  {count} {unit_of(told['rate'])}, {told['left']} left"
-        expected = self.past.seconds(job.rule, job.name)
+        expected = self.seconds(job.rule, job.name)
         about = f" of about {short_time(expected)}" if expected else ""
         return f"  –    running for {short_time(self.now() - job.began_s)}{about}"
 
@@ -129,9 +135,9 @@ class RunProgress:
         return f"{self.done} of {self.total} jobs done{failed}; {self.time_left()}"
 
     def time_left(self) -> str:
-        """In words, by earlier benchmarks: work that is left, over the jobs that run beside each other."""
-        unknown = sorted(rule for rule, count in self.waiting.items() if count and self.past.seconds(rule) is None)
-        work = sum(count * (self.past.seconds(rule) or 0) for rule, count in self.waiting.items())
+        """In words, by what jobs took: work that is left, over the jobs that run beside each other."""
+        unknown = sorted(rule for rule, count in self.waiting.items() if count and self.seconds(rule) is None)
+        work = sum(count * (self.seconds(rule) or 0) for rule, count in self.waiting.items())
         parts = [self._left(job) for job in self.running.values()]
         unknown += sorted({job.rule for job, part in zip(self.running.values(), parts) if part is None} - {*unknown})
         known = [part for part in parts if part is not None]
@@ -144,7 +150,7 @@ class RunProgress:
 
     def _left(self, job: Job) -> float | None:
         """Seconds until a job ends, by earlier ones of its name or stage, else by its own progress."""
-        spent, expected = self.now() - job.began_s, self.past.seconds(job.rule, job.name)
+        spent, expected = self.now() - job.began_s, self.seconds(job.rule, job.name)
         if expected is not None:
             return max(0.0, expected - spent)
         told = last_bar(job.log)
