@@ -13,6 +13,8 @@ from rev2fwd_il.reporting import formats
         (formats.percent(0.99, (0.964, 0.997)), "99.0 %"),
         (formats.percent(None, (None, None)), "–"),
         (formats.percent_interval((0.8858, 0.9580)), "89 to 96 %"),
+        (formats.points(0.2467, (-0.08, 0.58)), "+25 points"),
+        (formats.points_interval((-0.08, 0.58)), "-8 to +58"),
         (formats.percent_interval((0.9941, 0.9968)), "99.41 to 99.68 %"),
         (formats.number(17.09), "17"),
         (formats.number(2.7188), "2.7"),

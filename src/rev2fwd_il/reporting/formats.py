@@ -21,9 +21,17 @@ def percent_interval(interval: tuple[float, float] | list[float] | None) -> str:
     return f"{100 * interval[0]:.{decimals}f} to {100 * interval[1]:.{decimals}f} %"
 
 
-def points(value: float) -> str:
-    """A difference of two rates: 0.02 -> "+2.0 points"."""
-    return f"{100 * value:+.1f} points"
+def points(value: float, interval: tuple[float, float] | list[float] | None = None) -> str:
+    """A difference of two rates: 0.02 -> "+2.0 points", or "+2 points" beside a wide interval, as `percent`."""
+    return f"{100 * value:+.{_decimals(interval)}f} points"
+
+
+def points_interval(interval: tuple[float, float] | list[float] | None) -> str:
+    """Of a difference of two rates: (-0.08, 0.58) -> "-8 to +58"."""
+    if not interval or None in interval:
+        return NOTHING
+    decimals = _decimals(interval)
+    return f"{100 * interval[0]:+.{decimals}f} to {100 * interval[1]:+.{decimals}f}"
 
 
 def number(value: float | None, digits: int = 2) -> str:

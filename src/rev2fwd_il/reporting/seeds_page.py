@@ -135,7 +135,7 @@ def _differences(rows: list[dict]) -> Table:
     cells = [
         [
             f"{row['task']}, {row['iteration']}", formats.words(row["against"]), str(row["runs"]),
-            formats.points(row["mean"]), formats.percent_interval(row["interval_95"]), row["method"],
+            formats.points(row["mean"], row["interval_95"]), formats.points_interval(row["interval_95"]), row["method"],
             f"{row['higher_in']} of {row['runs']}", ", ".join(f"{100 * value:+.1f}" for value in row["values"]),
         ]
         for row in rows

@@ -39,13 +39,14 @@ def difference_table(differences: list[dict], seeds: int, chosen: str) -> Table:
     rows = [
         [
             *map(formats.words, _place(row, ROW)), row["task"], chosen,
-            formats.words(row["against"]), formats.points(row["mean"]), formats.percent_interval(row["interval_95"]),
+            formats.words(row["against"]), formats.points(row["mean"], row["interval_95"]),
+            formats.points_interval(row["interval_95"]),
             f"{row['higher_in']} of {row['runs']}", f"{row['runs']} of {seeds}",
         ]
         for row in differences
         if row[ITERATION] == CHOSEN and row[ARM] == METHOD
     ]  # fmt: skip
-    columns = ["task", "iteration", "less", "mean", "95 %", "higher in", "seeds"]
+    columns = ["task", "iteration", "against", "mean", "95 %", "higher in", "seeds"]
     return _without_empty(Table("Differences within a seed, mean over seeds", [*ROW, *columns], rows))
 
 
