@@ -21,7 +21,7 @@ from rev2fwd_il.method.alternating import Chains
 from rev2fwd_il.method.episodes import EpisodeResult
 from rev2fwd_il.method.parallel import Simulations
 
-MAX_SHOWN_ATTEMPTS = 20  # of the longest chain
+MAX_SHOWN_ATTEMPTS = 10  # of the longest chain
 EVERY = 2  # control steps
 MAX_SHOWN_RUNS = 2  # of failures, for each way in which they end
 RECOVERED, INTERVENTION = "recovered", "intervention"
