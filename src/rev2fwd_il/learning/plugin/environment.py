@@ -31,7 +31,7 @@ class Rev2FwdEnv(EnvConfig):
     fps: int = keys.CONTROL_HZ
     images: bool = False
     starts_seed: int = 0
-    render_every: int = 10
+    render_every: int = 20
     settings: list[str] = field(default_factory=list)
 
     def __post_init__(self):
