@@ -15,10 +15,7 @@ def percent(value: float | None, interval: tuple[float, float] | list[float] | N
 
 def percent_interval(interval: tuple[float, float] | list[float] | None) -> str:
     """(0.886, 0.958) -> "89 to 96 %"."""
-    if not interval or None in interval:
-        return NOTHING
-    decimals = _decimals(interval)
-    return f"{100 * interval[0]:.{decimals}f} to {100 * interval[1]:.{decimals}f} %"
+    return _hundredths(interval, "", " %")
 
 
 def points(value: float, interval: tuple[float, float] | list[float] | None = None) -> str:
@@ -28,10 +25,7 @@ def points(value: float, interval: tuple[float, float] | list[float] | None = No
 
 def points_interval(interval: tuple[float, float] | list[float] | None) -> str:
     """Of a difference of two rates: (-0.08, 0.58) -> "-8 to +58"."""
-    if not interval or None in interval:
-        return NOTHING
-    decimals = _decimals(interval)
-    return f"{100 * interval[0]:+.{decimals}f} to {100 * interval[1]:+.{decimals}f}"
+    return _hundredths(interval, "+", "")
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -80,6 +74,13 @@ def words(name: str) -> str:
 
 def _known(value: object) -> bool:
     return isinstance(value, int | float)
+
+
+def _hundredths(interval: tuple[float, float] | list[float] | None, sign: str, unit: str) -> str:
+    if not interval or None in interval:
+        return NOTHING
+    low, high = (f"{100 * bound:{sign}.{_decimals(interval)}f}" for bound in interval)
+    return f"{low} to {high}{unit}"
 
 
 def _decimals(interval: tuple[float, float] | list[float] | None) -> int:
