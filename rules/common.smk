@@ -76,7 +76,7 @@ def kinds_of_new_data(wildcards):
     """Stems of the files that an iteration adds to the data of a task; only Task B has targets to relabel."""
     settings = RUNS[wildcards.name].rollout
     own = "hindsight" if settings.hindsight_targets and wildcards.task == "B" else "rollout"
-    return [own, "replayed"] if settings.reversed_rollouts else [own]
+    return [own, "replayed"] if settings.takes_reversed(wildcards.task) else [own]
 
 
 def rollouts_so_far(wildcards):

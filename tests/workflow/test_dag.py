@@ -232,6 +232,13 @@ def test_reversed_rollouts_are_replayed_under_the_looks_of_their_own_iteration(p
     assert {(n, seed) for _, n, seed in replays} == set(rollouts)
 
 
+def test_reversed_rollouts_may_be_added_to_one_task_alone(planner):
+    plan = planner("-n", "-p", config=("rollout={reversed_rollouts: A}",)).stdout
+    assert set(re.findall(r"--out data/replayed_([AB])_circle_iter1", plan)) == {"A"}
+    merged = re.findall(r"--new_rollouts (.*?) --lerobot_dataset_dir data/merged_([AB])_", plan)
+    assert {task: "replayed" in files for files, task in merged} == {"A": True, "B": False}, plan
+
+
 def test_a_dry_run_says_what_memory_a_job_asks_for(planner):
     asked, simulating = {}, {}
     for name in ("config", "gpu"):

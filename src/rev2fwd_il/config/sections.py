@@ -161,13 +161,19 @@ class RolloutConfig(Section):
     after_failure: AfterFailure = Field("stop", description=AFTER_FAILURE)
     max_retries: Annotated[int, Field(ge=0)] = Field(4, description=MAX_RETRIES)
     include_failures: bool = Field(False, description="train on failed attempts too")
-    reversed_rollouts: bool = Field(False, description="add replay-proven reversals of the other task's rollouts")
+    reversed_rollouts: bool | Literal["A", "B"] = Field(
+        False, description="add replay-proven reversals of the other task's rollouts: to both tasks, or to A or B alone"
+    )
     hindsight_targets: bool = Field(
         False, description="train B on the targets where its rollouts put the object down, also where these were others"
     )
     max_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.5, description="upper bound of the share of rollout frames in a batch; below it, shares follow frame counts"
     )
+
+    def takes_reversed(self, task: str) -> bool:
+        """Whether reversed rollouts are added to the data of this task, A or B."""
+        return self.reversed_rollouts in (True, task)
 
     @model_validator(mode="before")
     @classmethod
