@@ -46,6 +46,15 @@ def test_an_unmeasured_job_tells_by_itself(progress, tmp_path):
     assert progress.lines() == ["invent   25 %  10 of 40 steps, 02:30 left", "0 of 1 jobs done; about 2 min left"]
 
 
+def test_a_second_bar_of_a_job_counts_from_its_own_beginning(progress, tmp_path):
+    log = tmp_path / "invent.log"
+    log.write_text("chains: 100%|██| 64/64 [09:00<00:00,  8.4s/cycle]\nfilm:  10%|█ | 1/10 [00:15<02:15, 15.0s/frame]")
+    progress.plan({"invent": 1})
+    progress.start(1, "invent", "invent", log)
+    progress.clock[0] = 555.0
+    assert progress.time_left() == "about 2 min left"
+
+
 def test_jobs_that_have_ended_tell_of_those_to_come(progress):
     """By rule; a job that is known by its name from before is known better."""
     progress.plan({"invent": 3, "train": 1})

@@ -180,6 +180,16 @@ def test_a_film_shows_one_frame_a_state(cell, starts):
     assert all((a != b).any() for a, b in pairwise(frames))
 
 
+def test_a_film_may_show_another_target_in_each_frame(cell, starts):
+    observation = reset(cell, starts)
+    states = np.repeat(cell.joint_pos()[:1], 2, 0), np.repeat(observation.obj_pose[:1], 2, 0)
+    targets = np.array([[0.4, 0.15], [0.6, -0.15]])
+    frames = cell.render_video(*states, targets)
+    for index, target in enumerate(targets):
+        np.testing.assert_array_equal(frames[index], cell.render_video(*states, target)[index])
+    assert (frames[0] != frames[1]).any()
+
+
 def test_a_film_of_poses_is_that_of_the_joints_which_reach_them(cell, starts):
     reset(cell, starts)
     joints, target = cell.joint_pos(), starts.target_pose[0, :2]

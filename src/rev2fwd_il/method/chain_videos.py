@@ -8,7 +8,6 @@ first of each chain, and those of few runs of failures.
 
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ from rev2fwd_il.method.parallel import Simulations
 
 MAX_SHOWN_ATTEMPTS = 10  # of the longest chain
 EVERY = 2  # control steps
+FRAMES_AT_ONCE = 256  # 200 MB at 512 px
 MAX_SHOWN_RUNS = 2  # of failures, for each way in which they end
 RECOVERED, INTERVENTION = "recovered", "intervention"
 
@@ -79,11 +79,20 @@ class ChainVideos:
 
 
 def _write(simulations: Simulations, shots: list[Shot], path: str | Path) -> Path:
-    rendered = tqdm(shots, desc=Path(path).stem, unit="attempt")
-    frames = chain.from_iterable(_captioned(simulations, shot) for shot in rendered)
-    return write_mp4(path, frames, CONTROL_HZ / EVERY)
+    return write_mp4(path, _frames(simulations, shots, Path(path).stem), CONTROL_HZ / EVERY)
 
 
-def _captioned(simulations: Simulations, shot: Shot) -> Iterator[np.ndarray]:
-    frames = simulations.render_video(shot.joint_pos[::EVERY], shot.obj_pose[::EVERY], shot.target_xy)
-    return (with_caption(frame, shot.caption) for frame in frames)
+def _frames(simulations: Simulations, shots: list[Shot], name: str) -> Iterator[np.ndarray]:
+    """Attempts one after the other, rendered as one: a render of fewer states than environments costs as much."""
+    lengths = [len(shot.obj_pose[::EVERY]) for shot in shots]
+    joint_pos, obj_pose = (
+        np.concatenate([getattr(shot, states)[::EVERY] for shot in shots]) for states in ("joint_pos", "obj_pose")
+    )
+    target_xy = np.repeat([shot.target_xy for shot in shots], lengths, axis=0)
+    captions = np.repeat([shot.caption for shot in shots], lengths)
+    with tqdm(total=len(captions), desc=name, unit="frame") as progress:
+        for first in range(0, len(captions), FRAMES_AT_ONCE):
+            part = slice(first, first + FRAMES_AT_ONCE)
+            frames = simulations.render_video(joint_pos[part], obj_pose[part], target_xy[part])
+            yield from map(with_caption, frames, captions[part].tolist())
+            progress.update(len(frames))

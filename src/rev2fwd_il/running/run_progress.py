@@ -149,13 +149,12 @@ class RunProgress:
         return f"{least}, never measured: {', '.join(unknown)}"
 
     def _left(self, job: Job) -> float | None:
-        """Seconds until a job ends, by earlier ones of its name or stage, else by its own progress."""
-        spent, expected = self.now() - job.began_s, self.seconds(job.rule, job.name)
+        """Seconds until a job ends, by earlier ones of its name or stage, else by its own words."""
+        expected = self.seconds(job.rule, job.name)
         if expected is not None:
-            return max(0.0, expected - spent)
-        told = last_bar(job.log)
-        percent = int(told["percent"]) if told else 0
-        return spent * (100 - percent) / percent if percent else None
+            return max(0.0, expected - (self.now() - job.began_s))
+        told = last_bar(job.log)  # of the bar's own time: a job may draw several, one after the other
+        return seconds_of(told["left"]) if told else None
 
 
 def last_bar(log: Path | None) -> dict[str, str] | None:
@@ -170,6 +169,14 @@ def last_bar(log: Path | None) -> dict[str, str] | None:
         return None
     bars = list(BAR.finditer(text))
     return bars[-1].groupdict() if bars else None
+
+
+def seconds_of(clock: str) -> float | None:
+    """tqdm's "04:37" or "1:04:37" in seconds; None for "?"."""
+    parts = clock.strip().split(":")
+    if not all(part.isdigit() for part in parts):
+        return None
+    return float(sum(int(part) * 60**power for power, part in enumerate(reversed(parts))))
 
 
 def unit_of(rate: str) -> str:

@@ -90,8 +90,8 @@ class Cell:
     ) -> np.ndarray:
         """Images (T, H, W, 3) uint8 of recorded joints (T, 9) and objects (T, 7) w-first, `num_envs` frames a render.
 
-        `with_cameras` puts beside them what the table camera saw, and below that the wrist camera. Leaves all
-        environments where the last frames put them.
+        The target (2,) is one for all, or (T, 2). `with_cameras` puts beside them what the table camera saw, and below
+        that the wrist camera. Leaves all environments where the last frames put them.
         """
 
         def place(ids, rows):
@@ -113,11 +113,12 @@ class Cell:
 
     def _film(self, count: int, target_xy: np.ndarray, place: Callable, with_cameras: bool = False) -> np.ndarray:
         """`place(ids, rows)` puts the states of these rows into the environments."""
-        everyone, frames = np.arange(self.num_envs), []
+        everyone, frames, targets = np.arange(self.num_envs), [], np.broadcast_to(target_xy, (count, 2))
         ids = torch.as_tensor(everyone, dtype=torch.int32, device=self._device)
-        self.show_target(everyone, np.tile(target_xy, (self.num_envs, 1)))
         for first in range(0, count, self.num_envs):
-            place(ids, np.minimum(np.arange(first, first + self.num_envs), count - 1))
+            rows = np.minimum(np.arange(first, first + self.num_envs), count - 1)
+            self.show_target(everyone, targets[rows])
+            place(ids, rows)
             film = self._render("video_camera")
             frames.append(_beside(film, *self.images()) if with_cameras else film)
         return np.concatenate(frames)[:count]
