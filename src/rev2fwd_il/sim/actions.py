@@ -5,6 +5,10 @@ This term spreads each command over the control step as a straight line from the
 velocity as joint velocity target too. The drive then damps the deviation from the commanded motion instead of the
 motion itself, and the end effector is where it was commanded to be when the control step ends (docs/decisions.md has
 figures).
+
+Seven joints leave one motion free that does not move the end effector, the elbow's about the line from shoulder to
+wrist. With nothing to hold it there it drifts while nothing is reset, until the arm is near a singular posture and
+flails. So the free motion goes back to the default joint positions at `posture_rate`.
 """
 
 from collections.abc import Sequence
@@ -57,6 +61,7 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
         contiguous = self._jacobi_joint_ids == list(range(first, last + 1))
         self._jacobi_joints = slice(first, last + 1) if contiguous else self._jacobi_joint_ids
         self._damping = self.cfg.controller.ik_params["lambda_val"] ** 2 * torch.eye(6, device=self.device)
+        self._physics_dt = env.cfg.sim.dt
         self._ee_now: EndEffector | None = None  # known between a command and the first physics step
         self._find_base()
         self._own_kinematics, self._is_verified = PATCH.fits(), False
@@ -85,8 +90,14 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
         desired = torch.lerp(self._line_start, self._line_end, (self._substep - 0.5) / self._substeps)
         desired = torch.cat([desired[:, :3], math_utils.normalize(desired[:, 3:])], -1)
         error = _pose_error(torch.cat([ee.position, ee.rotation], -1), desired)
-        step, velocity = self._joint_motion(ee, error, self._line_twist)
         joint_pos = self._asset.data.joint_pos.torch[:, self._joint_ids]
+        if self.cfg.posture_rate:
+            away = self._asset.data.default_joint_pos.torch[:, self._joint_ids] - joint_pos
+            step, velocity, free = self._joint_motion(ee, error, self._line_twist, away)
+            free = self.cfg.posture_rate * free
+            step, velocity = step + free * self._physics_dt / 2, velocity + free  # as above: at the substep's middle
+        else:
+            step, velocity = self._joint_motion(ee, error, self._line_twist)
         self._asset.actuators.target_command.set_position_index(value=joint_pos + step, joint_ids=self._target_joints)
         self._asset.actuators.target_command.set_velocity_index(value=velocity, joint_ids=self._target_joints)
 
@@ -156,14 +167,18 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
         return torch.cat([start[:, :3] + delta * scale, same_side], -1)
 
     def _joint_motion(
-        self, ee: EndEffector, error: torch.Tensor, twist: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Damped least squares for a pose error (N, 6) [m, rad] and a twist (N, 6) [m/s, rad/s] at once: two (N, 7)."""
+        self, ee: EndEffector, error: torch.Tensor, twist: torch.Tensor, wish: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, ...]:
+        """Damped least squares for a pose error (N, 6) [m, rad] and a twist (N, 6) [m/s, rad/s] at once: two (N, 7).
+
+        Of a `wish` (N, 7), a third: the part of it that leaves the end effector where it is.
+        """
         jacobian = self._compute_frame_jacobian(ee)
         transposed = jacobian.transpose(1, 2)
         square = jacobian @ transposed + self._damping
-        solution = transposed @ torch.linalg.solve(square, torch.stack([error, twist], -1))
-        return solution[..., 0], solution[..., 1]
+        moved = [] if wish is None else [(jacobian @ wish[:, :, None])[:, :, 0]]
+        solution = (transposed @ torch.linalg.solve(square, torch.stack([error, twist, *moved], -1))).unbind(-1)
+        return solution if wish is None else (*solution[:2], wish - solution[2])
 
 
 def _pose_error(start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
@@ -176,12 +191,14 @@ def _pose_error(start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
 class TrackingInverseKinematicsActionCfg(DifferentialInverseKinematicsActionCfg):
     """`max_speed`: the fastest the end effector is commanded to move, whatever the command [m/s].
 
+    `posture_rate` [1/s]: of the return to the default joint positions, as far as that leaves the end effector alone.
     Without `feed_forward` this is Isaac Lab's own term: a position target that jumps once a control step.
     """
 
     class_type: type = TrackingInverseKinematicsAction
     max_speed: float = 1.0
     feed_forward: bool = True
+    posture_rate: float = 0.0
 
 
 class GripperAction(BinaryJointPositionAction):

@@ -114,6 +114,7 @@ def environment_cfg(config: Config, num_envs: int, *, cameras: bool, seed: int, 
         body_name=robot.hand_body,
         controller=DifferentialIKControllerCfg(command_type="pose", use_relative_mode=False, ik_method="dls"),
         feed_forward=config.plant.feed_forward,
+        posture_rate=config.plant.posture_rate,
         body_offset=TrackingInverseKinematicsActionCfg.OffsetCfg(pos=robot.tool_offset_m, rot=robot.tool_offset_xyzw),
     )
     cfg.actions.gripper = GripperActionCfg(
