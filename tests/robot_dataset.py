@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from lerobot.datasets import LeRobotDataset
 
+from rev2fwd_il.running.processes import scheduling_restored
+
 JOINTS = ["shoulder.pos", "elbow.pos", "wrist.pos"]
 LAG, DWELL, TEXT = 3, 8, "put the cube into the box"
 CAMERA = "observation.images.front"
@@ -67,6 +69,7 @@ def record(root: Path, pictures: str | None = None, episodes: int = 3, table: di
             frame |= {"next.done": np.array([t == count - 1])} if "next.done" in table else {}
             frame |= {CAMERA: views[t]} if pictures else {}
             dataset.add_frame(frame | {"task": TEXT})
-        dataset.save_episode(parallel_encoding=False)
+        with scheduling_restored():  # which the video encoder changes
+            dataset.save_episode(parallel_encoding=False)
     dataset.finalize()
     return root

@@ -14,6 +14,8 @@ from aloha_cell import PLACE_XY, AlohaCell, Recording
 from gym_aloha.constants import ACTIONS, FPS, JOINTS
 from lerobot.datasets import LeRobotDataset
 
+from rev2fwd_il.running.processes import scheduling_restored
+
 SCRIPT = Path(__file__).parents[2] / "workflow/scripts/reverse_lerobot_dataset.py"
 CAMERA, TEXT, NEW_TEXT = "observation.images.top", "put the cube in the middle", "put the cube where there is room"
 SEEDS = (0, 1)
@@ -44,7 +46,8 @@ def forward(recordings, tmp_path_factory) -> Path:
         for state, action, image in zip(recording.states, recording.actions, recording.images, strict=True):
             numbers = {"observation.state": state.astype(np.float32), "action": action.astype(np.float32)}
             dataset.add_frame(numbers | {CAMERA: image, "task": TEXT})
-        dataset.save_episode(parallel_encoding=False)
+        with scheduling_restored():  # which the video encoder changes
+            dataset.save_episode(parallel_encoding=False)
     dataset.finalize()
     return root
 
