@@ -26,7 +26,7 @@ class PlantConfig(Section):
 
     feed_forward: bool = Field(True, description="send the commanded velocity to the joint drives too")
     posture_rate: Annotated[float, Field(ge=0)] = Field(
-        1.0, description="the elbow, which the hand's pose leaves free, returns home at this rate [1/s]; 0: it drifts"
+        0.0, description="the elbow, which the hand's pose leaves free, returns home at this rate [1/s]; 0: it drifts"
     )
     arm_stiffness: Positive = Field(2000.0, description="joint drives [N m/rad]")
     arm_damping: Positive = Field(100.0, description="joint drives [N m s/rad]")
