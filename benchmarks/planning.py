@@ -1,10 +1,13 @@
 """How long policies take to plan, for one arm and for 64 at once: medians, measured in turn on the same machine.
 
-P=checkpoints/checkpoints/last/pretrained_model
-OMP_NUM_THREADS=1 .venv/bin/python benchmarks/planning.py runs/diffusion_A_circle/iter0/$P runs/diffusion_A_act/iter0/$P
+    P=iter0/checkpoints/checkpoints/last/pretrained_model
+    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/planning.py runs/diffusion_A_circle/$P runs/diffusion_B_circle/$P
+
+gives a row of a table for each checkpoint.
 """
 
 import argparse
+from functools import partial
 from statistics import median
 
 import torch
@@ -34,8 +37,7 @@ def main() -> None:
     took = {(path, arms): [] for path in bundles for arms in ARMS}
     for repetition in range(args.repetitions + 1):
         for (path, arms), times in took.items():
-            policy, given = ChunkPolicy(bundles[path]), observed(bundles[path], arms)
-            spent = seconds(lambda: policy.plan(given))  # noqa: B023
+            spent = seconds(partial(ChunkPolicy(bundles[path]).plan, observed(bundles[path], arms)))
             times += [spent] if repetition else []  # the first is slower
     print("| checkpoint | parameters |", *(f"{arms} arms [ms] |" for arms in ARMS))
     for path, bundle in bundles.items():

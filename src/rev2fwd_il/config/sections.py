@@ -41,6 +41,12 @@ class PlantConfig(Section):
     contact_damping: Positive = Field(400.0, description="of all shapes [N s/m]")
     friction: Positive = Field(1.5, description="of all shapes")
 
+    @model_validator(mode="after")
+    def _posture_needs_feed_forward(self):
+        if self.posture_rate and not self.feed_forward:
+            raise ValueError("posture_rate needs feed_forward: true; without it the arm is Isaac Lab's own action term")
+        return self
+
 
 class DemosConfig(Section):
     """Demonstrations by the state-machine expert: of Task B, and of Task A in the arm forward_demos."""

@@ -8,7 +8,7 @@ figures).
 
 Seven joints leave one motion free that does not move the end effector, the elbow's about the line from shoulder to
 wrist. With nothing to hold it there it drifts while nothing is reset, until the arm is near a singular posture and
-flails. So the free motion goes back to the default joint positions at `posture_rate`.
+flails. With a `posture_rate` the free motion goes back to the default joint positions.
 """
 
 from collections.abc import Sequence
@@ -92,9 +92,9 @@ class TrackingInverseKinematicsAction(DifferentialInverseKinematicsAction):
         error = _pose_error(torch.cat([ee.position, ee.rotation], -1), desired)
         joint_pos = self._asset.data.joint_pos.torch[:, self._joint_ids]
         if self.cfg.posture_rate:
-            away = self._asset.data.default_joint_pos.torch[:, self._joint_ids] - joint_pos
-            step, velocity, free = self._joint_motion(ee, error, self._line_twist, away)
-            free = self.cfg.posture_rate * free
+            home = self._asset.data.default_joint_pos.torch[:, self._joint_ids]
+            homewards = self.cfg.posture_rate * (home - joint_pos)
+            step, velocity, free = self._joint_motion(ee, error, self._line_twist, homewards)
             step, velocity = step + free * self._physics_dt / 2, velocity + free  # as above: at the substep's middle
         else:
             step, velocity = self._joint_motion(ee, error, self._line_twist)
