@@ -66,17 +66,24 @@ def starting_policy(wildcards):
     return [policy("B", wildcards.name, 0)] if transfers else []
 
 
-def rollout_of_other_task(wildcards):
-    """Input function: read backwards, a rollout of one task is a candidate demonstration of the other."""
+def own_rollouts(task, name):
+    """Stem of the file with a task's rollouts as they are trained on; only Task B has targets to relabel."""
+    return "hindsight" if RUNS[name].rollout.hindsight_targets and task == "B" else "rollout"
+
+
+def rollouts_of_other_task(wildcards):
+    """Input function: read backwards, a rollout of one task is a candidate demonstration of the other.
+
+    Wherever Task B has put the object down, Task A can take it from there.
+    """
     other = "B" if wildcards.task == "A" else "A"
-    return f"data/rollout_{other}_{wildcards.name}_iter{wildcards.n}.npz"
+    return f"data/{own_rollouts(other, wildcards.name)}_{other}_{wildcards.name}_iter{wildcards.n}.npz"
 
 
 def kinds_of_new_data(wildcards):
-    """Stems of the files that an iteration adds to the data of a task; only Task B has targets to relabel."""
-    settings = RUNS[wildcards.name].rollout
-    own = "hindsight" if settings.hindsight_targets and wildcards.task == "B" else "rollout"
-    return [own, "replayed"] if settings.takes_reversed(wildcards.task) else [own]
+    """Stems of the files that an iteration adds to the data of a task."""
+    own = own_rollouts(wildcards.task, wildcards.name)
+    return [own, "replayed"] if RUNS[wildcards.name].rollout.takes_reversed(wildcards.task) else [own]
 
 
 def rollouts_so_far(wildcards):

@@ -93,7 +93,7 @@ rule reverse_rollouts:
     message:
         "Reverse rollouts into candidates for Task {wildcards.task}, iteration {wildcards.n}"
     input:
-        rollout_of_other_task,
+        rollouts_of_other_task,
     output:
         "data/reversed_{task}_{name}_iter{n}.npz",
     log:

@@ -116,6 +116,12 @@ def test_hindsight_targets_take_the_place_of_the_rollouts_of_task_b(planner):
     assert "--rollout_data data/hindsight_B_circle_iter{1..2}.npz --new_rollouts data/hindsight_B" in merged["B"]
 
 
+def test_what_is_reversed_for_task_a_are_the_rollouts_as_relabelled(planner):
+    plan = planner("-n", "-p", config=("rollout={hindsight_targets: true, reversed_rollouts: true}",)).stdout
+    assert "--input data/hindsight_B_circle_iter1.npz --out data/reversed_A_circle_iter1.npz" in plan
+    assert "--input data/rollout_A_circle_iter1.npz --out data/reversed_B_circle_iter1.npz" in plan
+
+
 def test_what_follows_a_failure_is_told_to_the_test_that_it_is_set_for(planner):
     plan = planner("-n", "-p", config=("evaluation={after_failure: recover, max_retries: 2}",)).stdout
     alternate, chains = sorted(re.findall(r"6_test.*", plan), key=lambda command: "--kind chains" in command)
