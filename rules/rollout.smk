@@ -46,6 +46,7 @@ rule alternate:
             "rollout.images",
             "rollout.after_failure",
             "rollout.max_retries",
+            "rollout.move_away",
             "rollout.num_processes",
             "evaluation.video_size",
         ),

@@ -160,6 +160,36 @@ def test_attempts_reuse_environments_and_judge_like_the_replay(cell, config, dem
     assert result["successes"] == 4 and [row["success"] for row in result["episodes"]] == [True] * 4
 
 
+def test_after_a_success_the_hand_may_leave_and_that_belongs_to_the_episode(cell, config, demonstrations):
+    """Judged as without it; read backwards it is how Task A comes from anywhere to the object."""
+    ends = np.float32([[0.4 + 0.05 * i, 0.2 - 0.1 * i, 0.25, 1, 0, 0, 0] for i in range(4)])
+    specs = [EpisodeSpec("B", e.target_pose, e.ee_pose[0], e.obj_pose[0], i) for i, e in enumerate(demonstrations[:4])]
+    leaving = [replace(spec, ee_end=end) for spec, end in zip(specs, ends, strict=True)]
+    stay, leave = (
+        sorted(
+            run_attempts(
+                cell, config, {"B": Recall(demonstrations)}, FixedStarts(some).assign, max_episode_steps=240, seed=0
+            ),
+            key=lambda result: result.spec.index,
+        )
+        for some in (specs, leaving)
+    )
+    for short, whole, end in zip(stay, leave, ends, strict=True):
+        assert (
+            (short.success, short.final_error_m) == (whole.success, whole.final_error_m) == (True, short.final_error_m)
+        )
+        until = len(short.episode)
+        assert len(whole.joint_pos) == len(whole.episode) > until + 15
+        np.testing.assert_array_equal(whole.episode.action[:until], short.episode.action)
+        np.testing.assert_allclose(whole.episode.ee_pose[-1, :3], end[:3], atol=0.005)
+        np.testing.assert_allclose(np.ptp(whole.episode.obj_pose[until:, :3], axis=0), 0, atol=0.001)
+        assert (whole.episode.action[until:, 7] == keys.GRIPPER_OPEN).all()
+    backwards = [reverse_episode(r.episode, goal_of(r.episode), config.reversal.gripper_lead_steps) for r in leave]
+    outcomes = list(replay(cell, config, "A", backwards))
+    assert all(outcome.success for outcome in outcomes)
+    np.testing.assert_allclose([o.replayed.ee_pose[0, :3] for o in outcomes], ends[:, :3], atol=0.005)
+
+
 class Still:
     """Never moves, hence never succeeds."""
 

@@ -71,6 +71,8 @@ def main(args) -> None:
         cameras=cameras, viewer=viewer(args), num_inference_steps=steps,
     )  # fmt: skip
     going_on = {"after_failure": rules.after_failure, "max_retries": rules.max_retries}
+    if args.kind == "rollouts":
+        going_on["move_away"] = rules.move_away
     chains = Chains(config, args.num_envs, args.max_cycles, args.seed, **going_on)
     made = {"seed": args.seed, "kind": args.kind, "parents": [*paths.values()]}
     seen = calibration(config) if images else {}

@@ -169,6 +169,10 @@ class RolloutConfig(Section):
     images: bool = Field(False, description="record both cameras")
     after_failure: AfterFailure = Field("stop", description=AFTER_FAILURE)
     max_retries: Annotated[int, Field(ge=0)] = Field(4, description=MAX_RETRIES)
+    move_away: bool = Field(
+        False,
+        description="after each success the hand leaves for where demonstrations end; the next attempt begins there",
+    )
     include_failures: bool = Field(False, description="train on failed attempts too")
     reversed_rollouts: bool | Literal["A", "B"] = Field(
         False, description="add replay-proven reversals of the other task's rollouts: to both tasks, or to A or B alone"

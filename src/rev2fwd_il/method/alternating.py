@@ -23,16 +23,18 @@ MAX_CYCLES = "max_cycles"  # what ended a chain that did not fail
 class Chains:
     """Assigns the attempts of `num_envs` chains of at most `max_cycles` cycles, and counts.
 
-    `after_failure` and `max_retries` say what follows a failure (recovery.py). Chain i of all those that several
-    processes share has the number `first + i`, and its random stream.
+    `after_failure` and `max_retries` say what follows a failure (recovery.py). With `move_away` the hand leaves after
+    each success for where demonstrations end, so that not every attempt begins just above the object. Chain i of all
+    those that several processes share has the number `first + i`, and its random stream.
     """
 
     def __init__(
         self, config: Config, num_envs: int, max_cycles: int, seed: int, first: int = 0,
-        after_failure: str = STOP, max_retries: int = 0,
+        after_failure: str = STOP, max_retries: int = 0, move_away: bool = False,
     ):  # fmt: skip
         self._config, self._task, self._max_cycles = config, make_task(config.task), max_cycles
-        self._seed, self._first, self._going_on = seed, first, (after_failure, max_retries)
+        self._seed, self._first, self._rules = seed, first, (after_failure, max_retries, move_away)
+        self._move_away = move_away
         self._limits = {"max_closed_on_nothing": self._task.max_closed_on_nothing} if after_failure == RECOVER else {}
         self._rngs = [generator(seed, "alternating", first + env) for env in range(num_envs)]
         self._after = [AfterFailure(after_failure, self._task, max_retries) for _ in range(num_envs)]
@@ -59,13 +61,13 @@ class Chains:
         if following.reset:
             return self._reset_to(following.task, env)
         target_pose = self._task.sample_target(following.task, self._rngs[env])
-        return EpisodeSpec(following.task, target_pose, free_at_z=following.free_at_z, **self._limits)
+        return self._spec(env, following.task, target_pose, free_at_z=following.free_at_z)
 
     def split(self, num_envs: Iterable[int]) -> list["Chains"]:
         """The same chains, none of them begun, in groups of these sizes."""
         bounds = pairwise(np.cumsum([self._first, *num_envs]).tolist())
         return [
-            Chains(self._config, end - first, self._max_cycles, self._seed, first, *self._going_on)
+            Chains(self._config, end - first, self._max_cycles, self._seed, first, *self._rules)
             for first, end in bounds
         ]
 
@@ -92,7 +94,11 @@ class Chains:
 
     def _reset_to(self, task: str, env: int) -> EpisodeSpec:
         start = self._task.sample_initial_states(task, self._rngs[env], 1)
-        return EpisodeSpec(task, start.target_pose[0], start.ee_pose[0], start.obj_pose[0], **self._limits)
+        return self._spec(env, task, start.target_pose[0], ee_pose=start.ee_pose[0], obj_pose=start.obj_pose[0])
+
+    def _spec(self, env: int, task: str, target_pose: np.ndarray, **start) -> EpisodeSpec:
+        ends = self._task.sample_ee_poses(self._rngs[env], target_pose[None, :2])[0] if self._move_away else None
+        return EpisodeSpec(task, target_pose, ee_end=ends, **start, **self._limits)
 
     def metrics(self) -> dict:
         """Rates of both tasks, and how many successes came in a row. Attempts in a chain are not independent.

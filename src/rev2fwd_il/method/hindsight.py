@@ -15,10 +15,13 @@ from rev2fwd_il.data.schema import OPTIONAL_FIELDS
 from rev2fwd_il.tasks.success import MAX_LOWERING_STEP_M
 from rev2fwd_il.tasks.task import Task
 
+AT_REST_M = 0.005  # what nobody touches moves less
+
 
 def relabel(task: Task, episode: Episode) -> Episode | None:
     """An episode of Task B as a success for the target where the object first came to rest, cut there.
 
+    A success is kept whole where the object has not moved since: its hand may have left (`rollout.move_away`).
     None where it was never lifted and put down, where it was dropped, and where no target of Task B lies.
     """
     frame = length = _put_down(task, episode)
@@ -30,6 +33,8 @@ def relabel(task: Task, episode: Episode) -> Episode | None:
     fell = (-np.diff(episode.obj_pose[: frame + 1, 2]) > MAX_LOWERING_STEP_M).any()
     if not task.is_target(pose) or (fell and not episode.success):
         return None
+    if episode.success and np.ptp(episode.obj_pose[frame:, :3], axis=0).max() < AT_REST_M:
+        length = len(episode)
     names = [name for name in FRAME_FIELDS | OPTIONAL_FIELDS if getattr(episode, name) is not None]
     target = np.float32(task.reached_target(keys.TASK_B, pose))
     return episode.replace(

@@ -18,12 +18,13 @@ from rev2fwd_il import keys
 from rev2fwd_il.config.run import Config
 from rev2fwd_il.learning.inference import ChunkPolicy
 from rev2fwd_il.method.episodes import EpisodeResult, EpisodeSpec
+from rev2fwd_il.method.expert import command_sequence
 from rev2fwd_il.method.frame_buffer import FrameBuffer
 from rev2fwd_il.method.tolerances import FurtherTolerances
 from rev2fwd_il.seeds import derive
 from rev2fwd_il.sim.cell import Cell, Observation
 from rev2fwd_il.tasks import make_task, observation
-from rev2fwd_il.tasks.task import Task
+from rev2fwd_il.tasks.task import Task, Waypoint
 
 # How an attempt begins that frees the hand first: how far down and up in a control step; steps it opens and rises.
 LOWER_STEP_M, OPEN_STEPS, RISE_STEPS, RISE_STEP_M = 0.01, 6, 12, 0.012
@@ -35,7 +36,7 @@ class Controller:
     Of an attempt's first chunk the end may be left out, so that all environments plan at the same control steps: one
     large batch costs little more than one arm alone. A policy that sees begins its attempts at these steps alone:
     rendering one environment costs as much as rendering all of them, and they are all that is rendered. Where the hand
-    is freed first, the attempt begins after that.
+    is freed first, the attempt begins after that. After a success the hand may leave by commands that are given.
     """
 
     def __init__(self, policies: Mapping[str, ChunkPolicy], task: Task, num_envs: int, seed: int):
@@ -50,6 +51,7 @@ class Controller:
         self._seen = deque(maxlen=max(policy.n_obs_steps for policy in policies.values()))
         self._started = np.zeros(num_envs, int)  # step at which each attempt begins
         self._freeing: list[list[tuple[float, float]]] = [[] for _ in range(num_envs)]  # height, gripper: before that
+        self._leaving: list[list[np.ndarray]] = [[] for _ in range(num_envs)]  # commands (8,) that are left
         self._command = np.zeros((num_envs, 8), np.float32)
         self._step = 0
 
@@ -88,6 +90,15 @@ class Controller:
         waiting = -(self._step + len(commands)) % policy.n_action_steps if policy.uses_images else 0
         return commands + commands[-1:] * waiting
 
+    def leave(self, env: int, way: list[Waypoint]) -> None:
+        """Have the hand go this way from the last command on, whatever the policy would do."""
+        self._tasks[env] = None
+        self._leaving[env] = list(command_sequence(self._command[env, :7], way))
+
+    def leaves(self, env: int) -> bool:
+        """Whether there are steps left of that way."""
+        return bool(self._leaving[env])
+
     def retire(self, env: int) -> None:
         """Hold the last command from now on."""
         self._tasks[env] = None
@@ -109,6 +120,9 @@ class Controller:
         self._command[active] = self._chunks[active, self._step - self._planned[active]]
         for env in freeing:
             self._command[env, [2, 7]] = self._freeing[env][self._step - self._started[env]]
+        for env, commands in enumerate(self._leaving):
+            if commands:
+                self._command[env] = commands.pop(0)
         self._step += 1
         return self._command.copy()
 
@@ -144,7 +158,8 @@ def run_attempts(
 ) -> Iterator[EpisodeResult]:
     """Run until every environment is retired; results in the order in which attempts end.
 
-    What frees the hand before an attempt belongs neither to its episode nor to what it is judged by.
+    What frees the hand before an attempt belongs neither to its episode nor to what it is judged by; how it leaves
+    after a success (`EpisodeSpec.ee_end`) belongs to the episode, as in demonstrations, and changes no verdict.
     """
     task = make_task(config.task)
     further = further or FurtherTolerances(task, cell.num_envs)
@@ -152,6 +167,7 @@ def run_attempts(
     buffer = FrameBuffer(cell.num_envs)
     joints, freed = ([[] for _ in range(cell.num_envs)] for _ in range(2))
     current: list[EpisodeSpec | None] = [None] * cell.num_envs
+    verdicts: dict[int, dict] = {}  # of attempts that have succeeded while the hand leaves
     on_nothing = np.zeros(cell.num_envs, int)  # for how many control steps the fingers have been closed on nothing
     waiting = {env: spec for env in range(cell.num_envs) if (spec := assign(env, None))}
     for step in count(1):
@@ -163,10 +179,11 @@ def run_attempts(
         if not assigned and not waiting:
             return
         _judge_from_now([detector, further], cell, {env: current[env] for env in assigned if controller.begins(env)})
-        active, freeing = ([env for env in assigned if controller.acts(env) == acts] for acts in (True, False))
+        freeing = [env for env in assigned if not controller.acts(env) and env not in verdicts]
+        recorded = [env for env in assigned if env not in freeing]
         camera_images = cell.images() if images or controller.looks() else None
         action = controller.act(cell.observation, camera_images)
-        buffer.add(active, cell.observation, action, camera_images if images else None)
+        buffer.add(recorded, cell.observation, action, camera_images if images else None)
         joint_pos = cell.joint_pos()
         for env in assigned:
             joints[env].append(joint_pos[env])
@@ -179,15 +196,28 @@ def run_attempts(
         distance = np.linalg.norm(observation.ee_pose[:, :3] - observation.obj_pose[:, :3], axis=-1)
         empty = task.closed_on_nothing(distance, observation.gripper_width)
         on_nothing = np.where((action[:, 7] == keys.GRIPPER_CLOSE) & empty, on_nothing + 1, 0)
-        for env in active:
-            spec, success, length = current[env], bool(succeeded[env]), buffer.length(env)
-            patience = length + 1 if spec.max_closed_on_nothing is None else spec.max_closed_on_nothing
-            if not success and length < max_episode_steps and min(on_nothing[env], length) < patience:
+        for env in recorded:
+            spec = current[env]
+            if env not in verdicts:
+                success, length = bool(succeeded[env]), buffer.length(env)
+                patience = length + 1 if spec.max_closed_on_nothing is None else spec.max_closed_on_nothing
+                if not success and length < max_episode_steps and min(on_nothing[env], length) < patience:
+                    continue
+                verdicts[env] = {
+                    "success": success,
+                    "failure": None if success else detector.failure(env),
+                    "final_error_m": float(errors[env]),
+                    "success_at": further.success_at(env),
+                }
+                if success and spec.ee_end is not None:
+                    seen = (observation.ee_pose[env], observation.obj_pose[env])
+                    controller.leave(env, task.way_away(*seen, spec.ee_end))
+            if controller.leaves(env):
                 continue
             result = EpisodeResult(
-                spec, env, success, None if success else detector.failure(env), float(errors[env]),
-                buffer.cut(env, spec.target_pose, success), np.array(joints[env]), step,
-                further.success_at(env), np.reshape(np.float32(freed[env]), (-1, 7)),
+                spec, env, episode=buffer.cut(env, spec.target_pose, verdicts[env]["success"]),
+                joint_pos=np.array(joints[env]), step=step,
+                freeing_obj_pose=np.reshape(np.float32(freed[env]), (-1, 7)), **verdicts.pop(env),
             )  # fmt: skip
             joints[env], freed[env], current[env] = [], [], None
             controller.retire(env)

@@ -52,6 +52,7 @@ SETTINGS = {
     ROLLOUTS: (
         *_CELL, *_PLANNING, "rollout.num_envs", "rollout.num_processes", "rollout.max_cycles",
         "rollout.max_episode_steps", "rollout.images", "rollout.after_failure", "rollout.max_retries",
+        "rollout.move_away",
     ),
     CHAINS: (
         *_CELL, *_PLANNING, "evaluation.num_processes", "evaluation.max_episode_steps",

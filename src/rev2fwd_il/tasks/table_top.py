@@ -14,6 +14,7 @@ EE_NEAR_SHARE = 0.5  # of the end effectors: just above the object, where the at
 EE_NEAR_Z_M, EE_NEAR_XY_M = (0.09, 0.18), 0.04
 WORKSPACE_MARGIN_M, WORKSPACE_Z_M = 0.1, (0.01, 0.38)  # commands are kept within the region, this margin around it
 TABLE_MARGIN_M = 0.005  # an object's centre may be measured this far below the table top
+AWAY_HEIGHT_M, AWAY_SPEED_M_S = 0.1, (0.28, 0.5)  # of a hand that leaves an object: above it; up, and away
 RAISED_M = 0.05  # a success was raised clear of the table, whatever height_threshold is
 
 
@@ -67,6 +68,13 @@ class TableTopTask(Task):
         reachable = super().can_begin(obj_pose)
         at_goal = np.linalg.norm(obj_pose[:2] - self.settings.goal_xy) <= self.goal_reach_m
         return (keys.TASK_B, keys.TASK_A) if reachable and at_goal else reachable
+
+    def way_away(self, ee_pose: np.ndarray, obj_pose: np.ndarray, ee_end: np.ndarray) -> list[Waypoint]:
+        """Up, and away, as demonstrations end."""
+        above = np.array(ee_pose, float)
+        above[2] = max(ee_pose[2], obj_pose[2] + AWAY_HEIGHT_M)
+        ways = zip((above, np.asarray(ee_end, float)), AWAY_SPEED_M_S, strict=True)
+        return [Waypoint(pose, keys.GRIPPER_OPEN, speed) for pose, speed in ways]
 
     def clearance_z(self, near_xy: np.ndarray) -> np.ndarray:
         """(M,) [m]: by how much higher than on the bare table end effectors start above what stands at (M, 2)."""

@@ -174,6 +174,10 @@ class Task(ABC):
     ) -> list[Waypoint | GripperEvent]:
         """How the expert does it from state `index`, to the end-effector pose `ee_end` (7,)."""
 
+    def way_away(self, ee_pose: np.ndarray, obj_pose: np.ndarray, ee_end: np.ndarray) -> list[Waypoint]:
+        """How the empty hand leaves the object after a success, from pose (7,) to `ee_end` (7,). Here: it stays."""
+        return []
+
     @abstractmethod
     def success_detector(self, num_envs: int, distance_threshold: float | None = None) -> SuccessDetector:
         """For N environments; the tolerance [m] is the settings' unless given."""
