@@ -53,6 +53,14 @@ def test_a_demonstration_that_missed_another_place_reached_its_own(index):
     assert [bool(detector.update(*row)[0]) for row in rows].index(True) + 1 == len(reached)
 
 
+def test_a_success_whose_hand_has_left_is_kept_whole_unless_the_object_has_moved_since():
+    episode = long_enough(EpisodeDataset(DEMONSTRATIONS)[0])
+    assert len(relabel(TASK, episode)) == len(episode)
+    pushed = episode.obj_pose.copy()
+    pushed[-5:, 0] += 0.02
+    assert len(relabel(TASK, episode.replace(obj_pose=pushed))) < len(episode)
+
+
 def test_a_success_within_the_tolerance_is_told_where_it_ended():
     episode = make_episode(0)
     near = episode.replace(target_xy=np.float32(episode.target_xy + 0.02))

@@ -312,6 +312,19 @@ def test_fingers_that_have_closed_on_nothing_are_opened_above_the_table_before_t
     np.testing.assert_allclose(second.episode.obj_pose[-1], first.episode.obj_pose[0], atol=1e-3)
 
 
+def test_after_a_failure_the_hand_may_begin_elsewhere(cell, config):
+    chains = Chains(config, cell.num_envs, max_cycles=1, seed=0, after_failure="recover", max_retries=1, move_away=True)
+    still = {"A": Still(), "B": Still()}
+    results = list(run_attempts(cell, config, still, chains.assign, max_episode_steps=12, seed=0))
+    firsts, seconds = ({r.env: r for r in results if (r.spec.ee_pose is None) is again} for again in (False, True))
+    assert len(firsts) == len(seconds) == cell.num_envs
+    for env, second in seconds.items():
+        assert second.spec.task == "A" and len(second.episode) == 12 and len(second.freeing_obj_pose) > 8
+        np.testing.assert_allclose(second.episode.ee_pose[0, :3], second.spec.ee_begin[:3], atol=0.005)
+        np.testing.assert_allclose(second.episode.obj_pose[0], firsts[env].episode.obj_pose[-1], atol=1e-3)
+    assert len({tuple(second.spec.ee_begin) for second in seconds.values()}) == cell.num_envs
+
+
 def test_an_attempt_whose_fingers_stay_closed_on_nothing_may_end_early(cell, config):
     poses = [np.float32([*at, 1, 0, 0, 0]) for at in ((0.5, 0, 0.02), (0.4, 0.2, 0.2), (0.4, 0.1, 0.02))]
     specs = [EpisodeSpec("A", *poses, max_closed_on_nothing=steps) for steps in (None, 10)]

@@ -171,7 +171,7 @@ class RolloutConfig(Section):
     max_retries: Annotated[int, Field(ge=0)] = Field(4, description=MAX_RETRIES)
     move_away: bool = Field(
         False,
-        description="after each success the hand leaves for where demonstrations end; the next attempt begins there",
+        description="after each attempt the hand moves to where demonstrations end, above the object or elsewhere",
     )
     include_failures: bool = Field(False, description="train on failed attempts too")
     reversed_rollouts: bool | Literal["A", "B"] = Field(

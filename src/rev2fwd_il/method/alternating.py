@@ -23,8 +23,8 @@ MAX_CYCLES = "max_cycles"  # what ended a chain that did not fail
 class Chains:
     """Assigns the attempts of `num_envs` chains of at most `max_cycles` cycles, and counts.
 
-    `after_failure` and `max_retries` say what follows a failure (recovery.py). With `move_away` the hand leaves after
-    each success for where demonstrations end, so that not every attempt begins just above the object. Chain i of all
+    `after_failure` and `max_retries` say what follows a failure (recovery.py). With `move_away` the hand goes
+    after each attempt to where demonstrations end, so that not all begin where the last has ended. Chain i of all
     those that several processes share has the number `first + i`, and its random stream.
     """
 
@@ -61,7 +61,10 @@ class Chains:
         if following.reset:
             return self._reset_to(following.task, env)
         target_pose = self._task.sample_target(following.task, self._rngs[env])
-        return self._spec(env, following.task, target_pose, free_at_z=following.free_at_z)
+        away = self._move_away and not result.success
+        near = result.episode.obj_pose[-1:, :2]
+        begin = self._task.sample_ee_poses(self._rngs[env], near)[0] if away else None
+        return self._spec(env, following.task, target_pose, free_at_z=following.free_at_z, ee_begin=begin)
 
     def split(self, num_envs: Iterable[int]) -> list["Chains"]:
         """The same chains, none of them begun, in groups of these sizes."""

@@ -19,6 +19,7 @@ class EpisodeSpec:
     obj_pose: np.ndarray | None = None  # (7,)
     index: int = 0  # the caller's number for it
     free_at_z: float | None = None  # before it begins: lower the end effector to this height [m], open, and rise
+    ee_begin: np.ndarray | None = None  # (7,): before it begins, and after that, the empty hand moves there
     max_closed_on_nothing: int | None = None  # control steps with fingers closed on nothing, after which it ends too
     ee_end: np.ndarray | None = None  # (7,): after a success the hand moves there; that belongs to the episode
 

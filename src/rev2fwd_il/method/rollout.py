@@ -36,7 +36,7 @@ class Controller:
     Of an attempt's first chunk the end may be left out, so that all environments plan at the same control steps: one
     large batch costs little more than one arm alone. A policy that sees begins its attempts at these steps alone:
     rendering one environment costs as much as rendering all of them, and they are all that is rendered. Where the hand
-    is freed first, the attempt begins after that. After a success the hand may leave by commands that are given.
+    is freed or moved first, the attempt begins after that. After a success the hand may leave by given commands.
     """
 
     def __init__(self, policies: Mapping[str, ChunkPolicy], task: Task, num_envs: int, seed: int):
@@ -50,7 +50,7 @@ class Controller:
         self._planned = np.zeros(num_envs, int)  # step of each chunk's first action
         self._seen = deque(maxlen=max(policy.n_obs_steps for policy in policies.values()))
         self._started = np.zeros(num_envs, int)  # step at which each attempt begins
-        self._freeing: list[list[tuple[float, float]]] = [[] for _ in range(num_envs)]  # height, gripper: before that
+        self._freeing: list[list[np.ndarray]] = [[] for _ in range(num_envs)]  # commands (8,) before that
         self._leaving: list[list[np.ndarray]] = [[] for _ in range(num_envs)]  # commands (8,) that are left
         self._command = np.zeros((num_envs, 8), np.float32)
         self._step = 0
@@ -76,19 +76,31 @@ class Controller:
     def start(self, env: int, spec: EpisodeSpec) -> None:
         """A new attempt: no history, no chunk."""
         self._tasks[env], self._targets[env] = spec.task, spec.target_pose
-        self._freeing[env] = [] if spec.free_at_z is None else self._freeing_commands(env, spec)
+        self._freeing[env] = self._freeing_commands(env, spec)
         self._started[env] = self._step + len(self._freeing[env])
 
-    def _freeing_commands(self, env: int, spec: EpisodeSpec) -> list[tuple[float, float]]:
-        """Heights [m] and gripper commands: down, open, up; a policy that sees begins at one of its own steps."""
-        z, gripper = self._command[env, [2, 7]]
-        low = min(z, max(spec.free_at_z, self._lower[2]))
-        down = [(max(height, low), gripper) for height in np.arange(z, low, -LOWER_STEP_M)[1:]] + [(low, gripper)]
-        up = [(min(low + RISE_STEP_M * step, self._upper[2]), keys.GRIPPER_OPEN) for step in range(1, RISE_STEPS + 1)]
-        commands = [*down, *[(low, keys.GRIPPER_OPEN)] * OPEN_STEPS, *up]
+    def _freeing_commands(self, env: int, spec: EpisodeSpec) -> list[np.ndarray]:
+        """(8,) each, as asked for: down, open, up; and away. A policy that sees begins at one of its own steps."""
+        commands = [] if spec.free_at_z is None else self._putting_down(env, spec.free_at_z)
+        if spec.ee_begin is not None:
+            here = (commands[-1] if commands else self._command[env])[:7]
+            there = np.concatenate([np.clip(spec.ee_begin[:3], self._lower, self._upper), spec.ee_begin[3:]])
+            way = self._task.way_away(here, self._seen[-1][0].obj_pose[env], there)
+            commands = [*commands, *command_sequence(here, way)] if way else commands
         policy = self._policies[spec.task]
         waiting = -(self._step + len(commands)) % policy.n_action_steps if policy.uses_images else 0
         return commands + commands[-1:] * waiting
+
+    def _putting_down(self, env: int, at_z: float) -> list[np.ndarray]:
+        """Down to a height [m], open, up."""
+        z, gripper = self._command[env, [2, 7]]
+        low = min(z, max(at_z, self._lower[2]))
+        down = [(max(height, low), gripper) for height in np.arange(z, low, -LOWER_STEP_M)[1:]] + [(low, gripper)]
+        up = [(min(low + RISE_STEP_M * step, self._upper[2]), keys.GRIPPER_OPEN) for step in range(1, RISE_STEPS + 1)]
+        heights_and_grippers = [*down, *[(low, keys.GRIPPER_OPEN)] * OPEN_STEPS, *up]
+        commands = np.tile(self._command[env], (len(heights_and_grippers), 1))
+        commands[:, [2, 7]] = heights_and_grippers
+        return list(commands)
 
     def leave(self, env: int, way: list[Waypoint]) -> None:
         """Have the hand go this way from the last command on, whatever the policy would do."""
@@ -119,7 +131,7 @@ class Controller:
                 self._chunks[due, : planned.shape[1]], self._planned[due] = planned, self._step
         self._command[active] = self._chunks[active, self._step - self._planned[active]]
         for env in freeing:
-            self._command[env, [2, 7]] = self._freeing[env][self._step - self._started[env]]
+            self._command[env] = self._freeing[env][self._step - self._started[env]]
         for env, commands in enumerate(self._leaving):
             if commands:
                 self._command[env] = commands.pop(0)
