@@ -14,7 +14,7 @@ PANDA = Robot(
     arm_effort_nm=87.0,
     tool_offset_m=(0.0, 0.0, 0.1034),
     tool_offset_xyzw=(1.0, 0.0, 0.0, 0.0),  # half a turn about x
-    reach_m=1.2,  # 0.855 m to the wrist's centre
+    reach_m=1.4,  # stretched upwards: 0.333 m to the shoulder, 0.855 m to the wrist, 0.21 m to the tool centre point
 )
 ISAACLAB_FRANKA = replace(
     PANDA,
