@@ -15,6 +15,7 @@ from rev2fwd_il.method.chain_videos import EVERY, ChainVideos
 from rev2fwd_il.method.demonstration import demonstrate
 from rev2fwd_il.method.episodes import EpisodeSpec
 from rev2fwd_il.method.evaluation import REPORTED_TOLERANCES_M, FixedStarts, evaluation_starts, summarize_evaluation
+from rev2fwd_il.method.hindsight import relabel
 from rev2fwd_il.method.replay import replay, summarize_replays
 from rev2fwd_il.method.reversal import goal_of, reverse_episode
 from rev2fwd_il.method.rollout import Controller, run_attempts
@@ -356,6 +357,27 @@ def test_what_a_failed_attempt_holds_is_put_down_where_it_is_before_the_next(cel
     assert put_down[2] == pytest.approx(0.02, abs=0.002) and np.linalg.norm(put_down[:2] - held_at[:2]) < 0.03
     assert second.episode.gripper_width[0] > 0.07 and second.episode.ee_pose[0, 2] > 0.13
     assert (second.success, second.failure, len(second.episode)) == (False, "never_reached", cut)
+
+
+def test_where_a_stuck_attempt_puts_the_object_down_is_a_target_reached(cell, config, demonstrations):
+    """B stops on its way and stays there: the attempt ends, and shows Task B that place, and Task A the way back."""
+    task, shown = make_task(config.task), demonstrations[0]
+    away = np.linalg.norm(shown.obj_pose[:, :2] - config.task.goal_xy, axis=1)
+    cut = int(np.flatnonzero((shown.obj_pose[:, 2] > 0.18) & (away > config.task.min_goal_distance))[0]) + 1
+    ends = np.float32([0.45, 0.1, 0.25, 1, 0, 0, 0])
+    spec = EpisodeSpec("B", shown.target_pose, shown.ee_pose[0], shown.obj_pose[0], max_still=20, ee_end=ends)
+    policy = {"B": Recite(shown.action[:cut])}
+    (result,) = run_attempts(cell, config, policy, FixedStarts([spec]).assign, max_episode_steps=240, seed=0)
+    assert not result.success and cut < len(result.episode) < 240 and not result.episode.success
+    lies_at = result.episode.obj_pose[-1]
+    assert lies_at[2] == pytest.approx(0.02, abs=0.002)
+    np.testing.assert_allclose(result.episode.ee_pose[-1, :3], ends[:3], atol=0.005)
+    reached = relabel(task, result.episode)
+    np.testing.assert_allclose(reached.target_xy, lies_at[:2], atol=0.002)
+    assert np.linalg.norm(reached.target_xy - shown.target_xy) > 0.01
+    backwards = reverse_episode(reached, goal_of(reached), config.reversal.gripper_lead_steps)
+    (outcome,) = replay(cell, config, "A", [backwards])
+    assert outcome.success
 
 
 class Looks:

@@ -17,6 +17,7 @@ from rev2fwd_il.method.statistics import chain_length_estimate, chain_summary, r
 from rev2fwd_il.seeds import generator
 from rev2fwd_il.tasks import make_task
 
+MAX_STILL = 40  # control steps: twice as long as the hand rests when it grasps or lets go in demonstrations
 MAX_CYCLES = "max_cycles"  # what ended a chain that did not fail
 
 
@@ -36,6 +37,7 @@ class Chains:
         self._seed, self._first, self._rules = seed, first, (after_failure, max_retries, move_away)
         self._move_away = move_away
         self._limits = {"max_closed_on_nothing": self._task.max_closed_on_nothing} if after_failure == RECOVER else {}
+        self._limits |= {"max_still": MAX_STILL} if move_away else {}
         self._rngs = [generator(seed, "alternating", first + env) for env in range(num_envs)]
         self._after = [AfterFailure(after_failure, self._task, max_retries) for _ in range(num_envs)]
         self._attempts_made = np.zeros(num_envs, int)

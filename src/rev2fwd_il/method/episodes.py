@@ -21,7 +21,10 @@ class EpisodeSpec:
     free_at_z: float | None = None  # before it begins: lower the end effector to this height [m], open, and rise
     ee_begin: np.ndarray | None = None  # (7,): before it begins, and after that, the empty hand moves there
     max_closed_on_nothing: int | None = None  # control steps with fingers closed on nothing, after which it ends too
-    ee_end: np.ndarray | None = None  # (7,): after a success the hand moves there; that belongs to the episode
+    max_still: int | None = None  # control steps in which the hand stays within STILL_M, after which it ends too
+    ee_end: np.ndarray | None = (
+        None  # (7,): after a success, or when it has put down what it holds, the hand moves there
+    )
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,11 @@ class FrameBuffer:
         """Frames collected in this environment since its last cut."""
         return len(self._frames[env])
 
+    def stays_within(self, env: int, frames: int, distance_m: float) -> bool:
+        """Whether the end effector has kept to a cube of this edge for so many frames."""
+        last = np.array([frame[0][:3] for frame in self._frames[env][-frames:]])
+        return len(last) == frames and bool((np.ptp(last, axis=0) < distance_m).all())
+
     def cut(self, env: int, target_pose: np.ndarray, success: bool) -> Episode:
         """The frames since the last cut as one episode."""
         columns = list(zip(*self._frames[env], strict=True))

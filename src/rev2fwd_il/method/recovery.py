@@ -41,6 +41,17 @@ class Next:
     free_at_z: float | None = None
 
 
+def held(task: Task, ee_pose: np.ndarray, obj_pose: np.ndarray, gripper_width: float) -> bool:
+    """Whether the hand at pose (7,) has the object."""
+    in_the_air = obj_pose[2] - task.put_down_pose(obj_pose)[2] > IN_THE_AIR_M
+    return in_the_air or bool(task.holds(np.linalg.norm(ee_pose[:3] - obj_pose[:3]), gripper_width))
+
+
+def put_down_z(task: Task, ee_pose: np.ndarray, obj_pose: np.ndarray) -> float:
+    """Height [m] of the end effector at which the object that it holds rests."""
+    return float(ee_pose[2] + task.put_down_pose(obj_pose)[2] - obj_pose[2])
+
+
 class AfterFailure:
     """What follows each attempt of one chain."""
 
@@ -60,17 +71,14 @@ class AfterFailure:
             return Next(OTHER[task], reset=True, why=RESET)
         self._failures[task] += 1
         ee_pose, obj_pose = result.episode.ee_pose[-1], result.episode.obj_pose[-1]
-        distance_m = np.linalg.norm(ee_pose[:3] - obj_pose[:3])
-        lowered = self._task.put_down_pose(obj_pose)
-        in_the_air = obj_pose[2] - lowered[2] > IN_THE_AIR_M
-        held = in_the_air or bool(self._task.holds(distance_m, result.episode.gripper_width[-1]))
-        lowered = lowered if held else obj_pose
-        possible = self._task.can_begin(lowered)
+        has_it = held(self._task, ee_pose, obj_pose, result.episode.gripper_width[-1])
+        possible = self._task.can_begin(self._task.put_down_pose(obj_pose) if has_it else obj_pose)
         candidate = min(possible, key=self._failures.__getitem__, default=None)
         if candidate and self._failures[candidate] <= self._max_retries:
             closed = result.episode.action[-1, 7] == keys.GRIPPER_CLOSE
-            needed = held or closed or self._failures.total() > 1
-            return Next(candidate, free_at_z=float(ee_pose[2] + lowered[2] - obj_pose[2]) if needed else None)
+            needed = has_it or closed or self._failures.total() > 1
+            at_z = put_down_z(self._task, ee_pose, obj_pose) if has_it else float(ee_pose[2])
+            return Next(candidate, free_at_z=at_z if needed else None)
         self._failures.clear()
         return Next(keys.TASK_A, reset=True, why=OUT_OF_TRIES if possible else NOTHING_CAN_BEGIN)
 

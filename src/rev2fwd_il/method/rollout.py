@@ -20,6 +20,7 @@ from rev2fwd_il.learning.inference import ChunkPolicy
 from rev2fwd_il.method.episodes import EpisodeResult, EpisodeSpec
 from rev2fwd_il.method.expert import command_sequence
 from rev2fwd_il.method.frame_buffer import FrameBuffer
+from rev2fwd_il.method.recovery import held, put_down_z
 from rev2fwd_il.method.tolerances import FurtherTolerances
 from rev2fwd_il.seeds import derive
 from rev2fwd_il.sim.cell import Cell, Observation
@@ -28,6 +29,7 @@ from rev2fwd_il.tasks.task import Task, Waypoint
 
 # How an attempt begins that frees the hand first: how far down and up in a control step; steps it opens and rises.
 LOWER_STEP_M, OPEN_STEPS, RISE_STEPS, RISE_STEP_M = 0.01, 6, 12, 0.012
+STILL_M = 0.02  # a hand that stays within this along each axis is stuck, after EpisodeSpec.max_still
 
 
 class Controller:
@@ -102,10 +104,12 @@ class Controller:
         commands[:, [2, 7]] = heights_and_grippers
         return list(commands)
 
-    def leave(self, env: int, way: list[Waypoint]) -> None:
-        """Have the hand go this way from the last command on, whatever the policy would do."""
+    def leave(self, env: int, way: list[Waypoint], put_down_at_z: float | None = None) -> None:
+        """Have the hand put down what it holds, and go this way from there on, whatever the policy would do."""
         self._tasks[env] = None
-        self._leaving[env] = list(command_sequence(self._command[env, :7], way))
+        down = [] if put_down_at_z is None else self._putting_down(env, put_down_at_z)
+        here = (down[-1] if down else self._command[env])[:7]
+        self._leaving[env] = down + list(command_sequence(here, way))
 
     def leaves(self, env: int) -> bool:
         """Whether there are steps left of that way."""
@@ -170,8 +174,8 @@ def run_attempts(
 ) -> Iterator[EpisodeResult]:
     """Run until every environment is retired; results in the order in which attempts end.
 
-    What frees the hand before an attempt belongs neither to its episode nor to what it is judged by; how it leaves
-    after a success (`EpisodeSpec.ee_end`) belongs to the episode, as in demonstrations, and changes no verdict.
+    What frees the hand before an attempt belongs neither to its episode nor to what it is judged by. How it leaves
+    (`EpisodeSpec.ee_end`) belongs to the episode, as in demonstrations, and changes no verdict.
     """
     task = make_task(config.task)
     further = further or FurtherTolerances(task, cell.num_envs)
@@ -213,7 +217,9 @@ def run_attempts(
             if env not in verdicts:
                 success, length = bool(succeeded[env]), buffer.length(env)
                 patience = length + 1 if spec.max_closed_on_nothing is None else spec.max_closed_on_nothing
-                if not success and length < max_episode_steps and min(on_nothing[env], length) < patience:
+                stuck = spec.max_still is not None and buffer.stays_within(env, spec.max_still, STILL_M)
+                over = success or stuck or length >= max_episode_steps or min(on_nothing[env], length) >= patience
+                if not over:
                     continue
                 verdicts[env] = {
                     "success": success,
@@ -221,9 +227,11 @@ def run_attempts(
                     "final_error_m": float(errors[env]),
                     "success_at": further.success_at(env),
                 }
-                if success and spec.ee_end is not None:
-                    seen = (observation.ee_pose[env], observation.obj_pose[env])
-                    controller.leave(env, task.way_away(*seen, spec.ee_end))
+                ee_pose, obj_pose = observation.ee_pose[env], observation.obj_pose[env]
+                has_it = not success and held(task, ee_pose, obj_pose, observation.gripper_width[env])
+                if spec.ee_end is not None and (success or has_it):
+                    at_z = put_down_z(task, ee_pose, obj_pose) if has_it else None
+                    controller.leave(env, task.way_away(ee_pose, obj_pose, spec.ee_end), at_z)
             if controller.leaves(env):
                 continue
             result = EpisodeResult(
