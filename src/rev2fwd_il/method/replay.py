@@ -139,8 +139,9 @@ def run_open_loop(
         judged = detector.update(observation.ee_pose, observation.obj_pose, observation.gripper_width)
         succeeded |= judged & (step < lengths + SETTLE_STEPS)
         for env in np.flatnonzero(step == lengths + SETTLE_STEPS - 1):
-            failures[env] = None if succeeded[env] else detector.failure(env)
             errors[env] = detector.error_m(observation.obj_pose)[env]
+            succeeded[env] &= errors[env] <= which.data_bounds.placed_m  # it was not pushed away afterwards
+            failures[env] = None if succeeded[env] else detector.failure(env)
     cell.check_solver()
     return [(buffer.cut(env, targets[env], succeeded[env]), failures[env], float(errors[env])) for env in everyone]
 

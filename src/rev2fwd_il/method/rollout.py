@@ -234,8 +234,9 @@ def run_attempts(
                     controller.leave(env, task.way_away(ee_pose, obj_pose, spec.ee_end), at_z)
             if controller.leaves(env):
                 continue
+            in_place = errors[env] <= task.data_bounds.placed_m  # or the hand has pushed it away as it left
             result = EpisodeResult(
-                spec, env, episode=buffer.cut(env, spec.target_pose, verdicts[env]["success"]),
+                spec, env, episode=buffer.cut(env, spec.target_pose, verdicts[env]["success"] and in_place),
                 joint_pos=np.array(joints[env]), step=step,
                 freeing_obj_pose=np.reshape(np.float32(freed[env]), (-1, 7)), **verdicts.pop(env),
             )  # fmt: skip
