@@ -15,6 +15,7 @@ from rev2fwd_il.method.chain_videos import EVERY, ChainVideos
 from rev2fwd_il.method.demonstration import demonstrate
 from rev2fwd_il.method.episodes import EpisodeSpec
 from rev2fwd_il.method.evaluation import REPORTED_TOLERANCES_M, FixedStarts, evaluation_starts, summarize_evaluation
+from rev2fwd_il.method.expert import command_sequence
 from rev2fwd_il.method.hindsight import relabel
 from rev2fwd_il.method.replay import replay, summarize_replays
 from rev2fwd_il.method.reversal import goal_of, reverse_episode
@@ -22,6 +23,7 @@ from rev2fwd_il.method.rollout import Controller, run_attempts
 from rev2fwd_il.method.tolerances import FurtherTolerances
 from rev2fwd_il.sim.cell import Observation
 from rev2fwd_il.tasks import make_task
+from rev2fwd_il.tasks.task import Waypoint
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +117,22 @@ def test_replay_refuses_trajectories_that_never_close_the_gripper(cell, config, 
     assert not any(outcome.success for outcome in outcomes)
     assert {outcome.failure for outcome in outcomes} <= {"missed_grasp", "never_reached"}
     assert all(outcome.departure_step is not None for outcome in outcomes)
+
+
+def test_an_object_that_is_pushed_away_after_its_success_is_none(cell, config, demonstrations):
+    """The same demonstration, and then the hand comes back and sweeps over the table."""
+    shown = demonstrations[0]
+    x, y = shown.target_xy
+    corners = ((x, y + 0.1, 0.2), (x, y + 0.1, 0.02), (x, y - 0.1, 0.02))
+    way = [Waypoint(np.array([*corner, 1, 0, 0, 0]), keys.GRIPPER_OPEN, 0.25) for corner in corners]
+    action = np.concatenate([shown.action, command_sequence(shown.action[-1, :7], way)])
+    more = len(action) - len(shown)
+    stay = {
+        name: np.concatenate([values := getattr(shown, name), np.repeat(values[-1:], more, 0)])
+        for name in ("ee_pose", "obj_pose", "gripper_width")
+    }
+    kept, swept = replay(cell, config, "B", [shown, shown.replace(action=action, **stay)])
+    assert kept.success and not swept.success and swept.final_error_m > 0.05
 
 
 class Recall:
