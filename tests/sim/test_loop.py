@@ -393,6 +393,8 @@ def test_where_a_stuck_attempt_puts_the_object_down_is_a_target_reached(cell, co
     reached = relabel(task, result.episode)
     np.testing.assert_allclose(reached.target_xy, lies_at[:2], atol=0.002)
     assert np.linalg.norm(reached.target_xy - shown.target_xy) > 0.01
+    still = [np.ptp(reached.ee_pose[i : i + 20, :3], axis=0).max() < 0.005 for i in range(len(reached) - 20)]
+    assert not any(still) and len(reached) < cut + 80  # nobody is shown how to wait
     backwards = reverse_episode(reached, goal_of(reached), config.reversal.gripper_lead_steps)
     (outcome,) = replay(cell, config, "A", [backwards])
     assert outcome.success

@@ -11,13 +11,12 @@ import numpy as np
 
 from rev2fwd_il import keys
 from rev2fwd_il.config.run import Config
-from rev2fwd_il.method.episodes import EpisodeResult, EpisodeSpec
+from rev2fwd_il.method.episodes import MAX_STILL, EpisodeResult, EpisodeSpec
 from rev2fwd_il.method.recovery import RECOVER, STOP, AfterFailure, Next, Practice
 from rev2fwd_il.method.statistics import chain_length_estimate, chain_summary, rate
 from rev2fwd_il.seeds import generator
 from rev2fwd_il.tasks import make_task
 
-MAX_STILL = 40  # control steps: twice as long as the hand rests when it grasps or lets go in demonstrations
 MAX_CYCLES = "max_cycles"  # what ended a chain that did not fail
 
 

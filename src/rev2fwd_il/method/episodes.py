@@ -8,6 +8,10 @@ import numpy as np
 
 from rev2fwd_il.data.schema import Episode
 
+# A hand is stuck that stays within STILL_M along each axis for so many control steps: twice as long as it rests when it
+# grasps or lets go in demonstrations.
+STILL_M, MAX_STILL = 0.02, 40
+
 
 @dataclass(frozen=True)
 class EpisodeSpec:

@@ -17,7 +17,7 @@ import torch
 from rev2fwd_il import keys
 from rev2fwd_il.config.run import Config
 from rev2fwd_il.learning.inference import ChunkPolicy
-from rev2fwd_il.method.episodes import EpisodeResult, EpisodeSpec
+from rev2fwd_il.method.episodes import STILL_M, EpisodeResult, EpisodeSpec
 from rev2fwd_il.method.expert import command_sequence
 from rev2fwd_il.method.frame_buffer import FrameBuffer
 from rev2fwd_il.method.recovery import held, put_down_z
@@ -29,7 +29,6 @@ from rev2fwd_il.tasks.task import Task, Waypoint
 
 # How an attempt begins that frees the hand first: how far down and up in a control step; steps it opens and rises.
 LOWER_STEP_M, OPEN_STEPS, RISE_STEPS, RISE_STEP_M = 0.01, 6, 12, 0.012
-STILL_M = 0.02  # a hand that stays within this along each axis is stuck, after EpisodeSpec.max_still
 
 
 class Controller:
