@@ -106,7 +106,7 @@ def millimetre_positions(a):
 
 def thrown_in_failure(a):
     a["success"][1] = False
-    a["obj_pose"][first(a, 2) - 5 : first(a, 2), 0] = np.linspace(1.15, 1.3, 5)
+    a["obj_pose"][first(a, 2) - 5 : first(a, 2), 0] = np.linspace(1.15, 1.5, 5)
 
 
 def waypoint_rollouts(a):
