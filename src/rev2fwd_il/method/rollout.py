@@ -182,7 +182,7 @@ def run_attempts(
     buffer = FrameBuffer(cell.num_envs)
     joints, freed = ([[] for _ in range(cell.num_envs)] for _ in range(2))
     current: list[EpisodeSpec | None] = [None] * cell.num_envs
-    verdicts: dict[int, dict] = {}  # of attempts that have succeeded while the hand leaves
+    verdicts: dict[int, dict] = {}  # of attempts that are over, while the hand leaves
     on_nothing = np.zeros(cell.num_envs, int)  # for how many control steps the fingers have been closed on nothing
     waiting = {env: spec for env in range(cell.num_envs) if (spec := assign(env, None))}
     for step in count(1):
@@ -226,11 +226,12 @@ def run_attempts(
                     "final_error_m": float(errors[env]),
                     "success_at": further.success_at(env),
                 }
-                ee_pose, obj_pose = observation.ee_pose[env], observation.obj_pose[env]
-                has_it = not success and held(task, ee_pose, obj_pose, observation.gripper_width[env])
-                if spec.ee_end is not None and (success or has_it):
-                    at_z = put_down_z(task, ee_pose, obj_pose) if has_it else None
-                    controller.leave(env, task.way_away(ee_pose, obj_pose, spec.ee_end), at_z)
+                if spec.ee_end is not None:
+                    ee_pose, obj_pose = observation.ee_pose[env], observation.obj_pose[env]
+                    has_it = not success and held(task, ee_pose, obj_pose, observation.gripper_width[env])
+                    if success or has_it:
+                        at_z = put_down_z(task, ee_pose, obj_pose) if has_it else None
+                        controller.leave(env, task.way_away(ee_pose, obj_pose, spec.ee_end), at_z)
             if controller.leaves(env):
                 continue
             in_place = errors[env] <= task.data_bounds.placed_m  # or the hand has pushed it away as it left
