@@ -19,3 +19,13 @@ def cell(config):
 
     with simulation(config, NUM_ENVS, cameras=True) as (env, watch):
         yield Cell(env, watch, config)
+
+
+@pytest.fixture(scope="module")
+def demonstrations(cell, config):
+    """One of Task B in each environment."""
+    from itertools import islice
+
+    from rev2fwd_il.method.demonstration import demonstrate
+
+    return list(islice(demonstrate(cell, config, "B", 7, images=False), cell.num_envs))

@@ -129,6 +129,12 @@ def test_what_follows_a_failure_is_told_to_the_test_that_it_is_set_for(planner):
     assert "after_failure" not in alternate
 
 
+def test_the_hand_moves_between_attempts_of_rollouts_alone(planner):
+    plan = planner("-n", "-p", config=("rollout={move_away: true}",)).stdout
+    alternate, chains = sorted(re.findall(r"6_test.*", plan), key=lambda command: "--kind chains" in command)
+    assert "rollout.move_away=true" in alternate and "move_away" not in chains
+
+
 def test_a_finished_run_has_nothing_to_do(finished):
     assert finished.plan(*SMOKE) == {}
 

@@ -26,9 +26,7 @@ class EpisodeSpec:
     ee_begin: np.ndarray | None = None  # (7,): before it begins, and after that, the empty hand moves there
     max_closed_on_nothing: int | None = None  # control steps with fingers closed on nothing, after which it ends too
     max_still: int | None = None  # control steps in which the hand stays within STILL_M, after which it ends too
-    ee_end: np.ndarray | None = (
-        None  # (7,): after a success, or when it has put down what it holds, the hand moves there
-    )
+    ee_end: np.ndarray | None = None  # (7,): there the hand moves after a success, or having put down what it holds
 
 
 @dataclass(frozen=True)
