@@ -3,6 +3,7 @@
 
 TRAIN_KEYS = (
     *("device", "warmup_steps", "weight_decay", "ema_decay", "ee_noise", "ee_turn_noise", "num_processes"),
+    *("scene_shift", "scene_turn", "scene_mirror"),
     *("noises_per_observation", "auxiliary_weight", "precision", "transfer"),
 )
 TRAINING = [

@@ -1,14 +1,17 @@
-"""Shifted hands: what moves, what stays, and that the features agree with what was moved."""
+"""Moved scenes and shifted hands: what moves, what stays, and that the features agree with what was moved."""
 
 import numpy as np
 import pytest
 import torch
 
 from rev2fwd_il import keys
-from rev2fwd_il.learning.augmentation import LOW_M, shift_end_effectors
+from rev2fwd_il.errors import ConfigError
+from rev2fwd_il.learning.augmentation import LOW_M, check_movable, move_scenes, shift_end_effectors
 from rev2fwd_il.tasks import observation
 from rev2fwd_il.tasks.geometry import about_vertical
+from rev2fwd_il.tasks.observation import RELATION_NAMES
 from rev2fwd_il.tasks.pick_place import PickPlace, PickPlaceSettings
+from rev2fwd_il.tasks.stack import Stack, StackSettings
 
 COUNT, SIGMA_M, SIGMA_RAD = 4000, 0.004, 0.05
 TASK = PickPlace(PickPlaceSettings())
@@ -59,3 +62,58 @@ def test_features_are_those_of_the_shifted_hand():
     state, around = shifted[keys.OBS_STATE].numpy(), shifted[keys.OBS_ENVIRONMENT_STATE].numpy()
     again = TASK.environment_state(state[..., :7], around[..., observation.OBJECT], state[..., 7], TARGET)
     np.testing.assert_allclose(around, again, atol=1e-6)
+
+
+SCENES = {
+    "shifted": (0.1, 0.0, False),
+    "turned a little": (0.0, 0.3, False),
+    "turned anywhere": (0.0, np.pi, False),
+    "mirrored": (0.0, 0.0, True),
+    "all": (0.1, np.pi, True),
+}
+
+
+@pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES)
+@pytest.mark.parametrize("holding", [False, True])
+def test_a_moved_scene_is_moved_as_a_whole(scene, holding):
+    """Nothing in it moves against anything else: all distances and heights stay, in all frames and commands."""
+    before = windows(0.1, holding)
+    before[keys.ACTION][..., :2] += torch.tensor([0.03, -0.02])
+    after = move_scenes(before, TASK, *scene)
+    places = []
+    for each in (before, after):
+        obj, target = TASK.parse_environment_state(each[keys.OBS_ENVIRONMENT_STATE].numpy())
+        hand, command = each[keys.OBS_STATE][..., :3].numpy(), each[keys.ACTION][:, :2, :3].numpy()
+        places.append(np.concatenate([hand, obj[..., :3], target[..., :3], command], 1))  # (B, 8, 3)
+    apart = [np.linalg.norm(each[:, :, None] - each[:, None], axis=-1) for each in places]
+    np.testing.assert_allclose(*apart, atol=1e-6)
+    np.testing.assert_allclose(places[0][..., 2], places[1][..., 2])
+    assert (np.abs(places[1] - places[0]).max((0, 1))[:2] > 0.01).any()
+    turned = [each[keys.OBS_ENVIRONMENT_STATE][..., RELATION_NAMES.index("near_turn")] for each in (before, after)]
+    torch.testing.assert_close(turned[0].abs(), turned[1].abs(), atol=1e-4, rtol=0)
+
+
+def test_a_scene_is_moved_everywhere():
+    """Uniform shifts, every direction, both hands; and a hand turns no further than to where a cube looks alike."""
+    before = windows(0.1, False)
+    shifted = move_scenes(before, TASK, 0.1, 0.0, False)[keys.OBS_STATE] - before[keys.OBS_STATE]
+    np.testing.assert_allclose(shifted[:, 0, :2].std(0), 0.1 / np.sqrt(3), rtol=0.05)
+    turned = move_scenes(before, TASK, 0.0, np.pi, False)
+    hand = turned[keys.OBS_STATE][:, 0].numpy() - [0.5, 0, 0, 0, 0, 0, 0, 0]
+    np.testing.assert_allclose(np.histogram(np.arctan2(hand[:, 1], hand[:, 0]), 8)[0], COUNT / 8, rtol=0.2)
+    yaw = 2 * np.arcsin(turned[keys.OBS_STATE][:, 0, 6].numpy())
+    assert np.abs(yaw - 0.2).max() < np.pi / 4 + 1e-3
+    commanded = 2 * np.arcsin(turned[keys.ACTION][:, 0, 6].numpy())
+    np.testing.assert_allclose(yaw, commanded, atol=1e-5)
+    mirrored = move_scenes(before, TASK, 0.0, 0.0, True)
+    y, yaw = mirrored[keys.OBS_STATE][:, 0, 1], 2 * torch.arcsin(mirrored[keys.OBS_STATE][:, 0, 6])
+    np.testing.assert_allclose((y < 0).float().mean(), 0.5, atol=0.03)
+    torch.testing.assert_close(y.sign() * 0.2, yaw, atol=1e-5, rtol=0)
+
+
+def test_scenes_that_stand_somewhere_are_not_moved():
+    with pytest.raises(ConfigError, match="stack"):
+        check_movable(Stack(StackSettings(kind="stack")), policy_sees=False)
+    with pytest.raises(ConfigError, match="images"):
+        check_movable(TASK, policy_sees=True)
+    check_movable(TASK, policy_sees=False)

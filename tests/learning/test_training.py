@@ -55,6 +55,15 @@ def test_a_resumed_training_ends_with_the_same_bytes(trained, dataset, tmp_path)
     assert not snapshot_path(cut.out).exists()
 
 
+def test_moved_scenes_are_other_data_and_the_same_ones_after_a_resume(trained, dataset, tmp_path):
+    moved = tiny_config(scene_shift=0.1, scene_turn=1.0, scene_mirror=True)
+    whole = train(TrainingRun(dataset, tmp_path / "whole", moved, 12, 1e-3))
+    cut = TrainingRun(dataset, tmp_path / "cut", moved, 12, 1e-3, stop_after=10)
+    assert train(cut) is None
+    resumed = train(replace(cut, resume=True, stop_after=None))
+    assert weights(resumed) == weights(whole) != weights(last_checkpoint(trained))
+
+
 def test_a_snapshot_of_other_settings_is_not_continued(dataset, tmp_path):
     train(TrainingRun(dataset, tmp_path, tiny_config(), 12, 1e-3, stop_after=5))
     with pytest.raises(CheckpointError, match=r"other settings\n.*'lr': 0.002(.|\n)*--resume"):

@@ -1,5 +1,6 @@
 """The sections of the configuration that belong to no task and no policy: every setting with its unit and its range."""
 
+import math
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
@@ -130,6 +131,13 @@ class TrainConfig(Section):
     ee_turn_noise: Annotated[float, Field(ge=0)] = Field(
         0.05, description="and turned about the vertical by this much [rad]"
     )
+    scene_shift: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="all of a window, commands too, is shifted over the table by up to this much in x and y [m]"
+    )
+    scene_turn: Annotated[float, Field(ge=0, le=math.pi)] = Field(
+        0.0, description="and turned about the vertical by up to this much, either way [rad]"
+    )
+    scene_mirror: bool = Field(False, description="and every other one mirrored, left and right exchanged")
     transfer: bool = Field(
         False, description="Task A's first training starts from the weights that Task B's ended with: they see alike"
     )

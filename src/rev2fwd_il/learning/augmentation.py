@@ -1,4 +1,7 @@
-"""Augmentation of the observed end effector: recorded poses are shifted, commanded poses stay.
+"""Augmentation of windows: scenes are moved over the table, and observed end effectors beside their path.
+
+Demonstrations lead to a few places, from a few directions. Where nothing of a task has a place of its own, and the arm
+follows its commands alike wherever they lead, the same demonstration, commands too, holds shifted, turned and mirrored.
 
 Behaviour cloning sees states on the demonstrated path only; a policy's small errors lead off it, where nothing was
 learned and the arm stops over the table. Shifted observations with unchanged commands demonstrate the way back to the
@@ -7,15 +10,59 @@ a policy errs, and an offset would be label noise. Heights are not shifted, sinc
 far a lift has come.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rev2fwd_il import keys
-from rev2fwd_il.tasks.geometry import about_vertical, right_products
+from rev2fwd_il.errors import ConfigError
+from rev2fwd_il.tasks.geometry import TableMove, about_vertical, right_products
 from rev2fwd_il.tasks.task import Task
 
 SIDEWAYS = torch.tensor([1.0, 1.0, 0.0])
 LOW_M = 0.04  # above it, offsets shrink in inverse proportion to the end effector's height
+
+
+def move_scenes(
+    windows: dict[str, Tensor], task: Task, shift_m: float, turn_rad: float, mirror: bool
+) -> dict[str, Tensor]:
+    """Windows whose end effectors, objects, targets and commands are all moved over the table, each its own way.
+
+    Turned about the middle of the workspace by up to `turn_rad` either way, then shifted by up to `shift_m` in x and in
+    y, uniformly; with `mirror` half of them are mirrored first. `windows`: observation.state (B, n_obs_steps, 8),
+    observation.environment_state (B, n_obs_steps, D), action (B, T, 8). Uses torch's global generator.
+    """
+    count, state, action = len(windows[keys.ACTION]), windows[keys.OBS_STATE].numpy(), windows[keys.ACTION].numpy()
+    move = TableMove(
+        centre=(sum(task.workspace()) / 2)[:2],
+        shift=shift_m * (2 * torch.rand(count, 2) - 1).numpy(),
+        turn_rad=turn_rad * (2 * torch.rand(count) - 1).numpy(),
+        mirrored=(torch.rand(count) < 0.5).numpy() & mirror,
+        alike_rad=task.alike_turn_rad,
+    )
+    ee_pose, width = move(state[..., :7]), state[..., 7:]
+    out = {
+        keys.OBS_STATE: np.concatenate([ee_pose, width], -1),
+        keys.ACTION: np.concatenate([move(action[..., :7]), action[..., 7:]], -1),
+    }
+    if keys.OBS_ENVIRONMENT_STATE in windows:
+        obj_pose, target = map(move, task.parse_environment_state(windows[keys.OBS_ENVIRONMENT_STATE].numpy()))
+        out[keys.OBS_ENVIRONMENT_STATE] = task.environment_state(ee_pose, obj_pose, width[..., 0], target)
+    return windows | {key: torch.from_numpy(values) for key, values in out.items()}
+
+
+def check_movable(task: Task, policy_sees: bool) -> None:
+    """Raises ConfigError where a scene of this task cannot be moved as a whole, or images would still show it."""
+    if task.alike_turn_rad is None:
+        raise ConfigError(
+            f"task.kind={task.settings.kind}: some of its scene stands where it stands, and cannot be moved",
+            do="train.scene_shift=0 train.scene_turn=0 train.scene_mirror=false",
+        )  # fmt: skip
+    if policy_sees:
+        raise ConfigError(
+            "train.scene_shift, scene_turn, scene_mirror: images would still show the scene in its place",
+            do="leave them out with policy.images=true",
+        )  # fmt: skip
 
 
 def shift_end_effectors(

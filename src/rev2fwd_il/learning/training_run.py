@@ -9,7 +9,8 @@ from rev2fwd_il.running.provenance import content_hash, made_by
 from rev2fwd_il.tasks import task_of
 from rev2fwd_il.tasks.task import Task
 
-SNAPSHOT_VERSION = 3  # 2 had no precision, noises and auxiliary weight; 1 the settings of policies in one section
+# 3 had no moved scenes; 2 no precision, noises and auxiliary weight; 1 the settings of policies in one section.
+SNAPSHOT_VERSION = 4
 # What may differ when a training is resumed, or is named for itself in its settings.
 NOT_RESUMED = {"device", "save_every", "memory_gb", "num_processes", "steps", "finetune_steps", "lr", "finetune_lr"}
 

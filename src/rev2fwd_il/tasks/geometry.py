@@ -5,6 +5,7 @@ quaternion and the canonical sign never flips. Leading axes are free.
 """
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,6 +47,34 @@ def right_products(quaternions: np.ndarray) -> np.ndarray:
     w, x, y, z = quaternions.T
     rows = [[w, x, y, z], [-x, w, -z, y], [-y, z, w, -x], [-z, -y, x, w]]
     return np.moveaxis(np.array(rows), -1, 0)
+
+
+class TableMove(NamedTuple):
+    """A rigid motion over the table for each of M scenes: mirrored in y about `centre`, turned about it, shifted.
+
+    Orientations turn by `turn_rad` less a multiple of `alike_rad`: by that much a hand may turn without any difference
+    to the task.
+    """
+
+    centre: np.ndarray  # (2,) [m]
+    shift: np.ndarray  # (M, 2) [m]
+    turn_rad: np.ndarray  # (M,)
+    mirrored: np.ndarray  # (M,) bool
+    alike_rad: float
+
+    def __call__(self, pose: np.ndarray) -> np.ndarray:
+        """(M, T, 7) -> (M, T, 7) float32."""
+        sign = np.where(self.mirrored, -1.0, 1.0)[:, None]
+        along = pose[..., :2] - self.centre
+        x, y = along[..., 0], along[..., 1] * sign
+        cos, sin = np.cos(self.turn_rad)[:, None], np.sin(self.turn_rad)[:, None]
+        xy = np.stack([cos * x - sin * y, sin * x + cos * y], -1) + self.centre + self.shift[:, None]
+        turn = self.turn_rad - self.alike_rad * np.round(self.turn_rad / self.alike_rad)
+        cos, sin = np.cos(turn / 2)[:, None], np.sin(turn / 2)[:, None]
+        qw, qx, qy, qz = np.moveaxis(pose[..., 3:], -1, 0)
+        qx, qz = qx * sign, qz * sign
+        quat = np.stack([cos * qw - sin * qz, cos * qx - sin * qy, cos * qy + sin * qx, cos * qz + sin * qw], -1)
+        return np.concatenate([xy, pose[..., 2:3], quat], -1, dtype=np.float32)
 
 
 @functools.cache

@@ -49,6 +49,7 @@ class PickPlace(TableTopTask):
     failures = PLACEMENT_FAILURES
     object_name = "cube"
     environment_state_names = RELATION_NAMES
+    alike_turn_rad: ClassVar = np.pi / 2  # as the cube does
 
     def __init__(self, settings: PickPlaceSettings):
         super().__init__(settings)

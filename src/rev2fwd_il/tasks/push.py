@@ -67,6 +67,7 @@ class Push(PickPlace):
     }
     failures = ("never_reached", "not_pushed", "placed_wide", "not_released", "dropped", "timeout")
     max_closed_on_nothing: ClassVar = None
+    alike_turn_rad: ClassVar = np.pi  # it pushes with the broad side of its fingers
 
     def expert_way(
         self, direction: str, states: InitialStates, index: int, ee_end: np.ndarray, rng: np.random.Generator
