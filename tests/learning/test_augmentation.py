@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from rev2fwd_il import keys
+from rev2fwd_il.config.task import KINDS, read_task_settings
 from rev2fwd_il.errors import ConfigError
 from rev2fwd_il.learning.augmentation import LOW_M, check_movable, move_scenes, shift_end_effectors
-from rev2fwd_il.tasks import observation
-from rev2fwd_il.tasks.geometry import about_vertical
+from rev2fwd_il.tasks import make_task, observation
+from rev2fwd_il.tasks.geometry import about_vertical, nearest_alike, turn_about_vertical
 from rev2fwd_il.tasks.observation import RELATION_NAMES
 from rev2fwd_il.tasks.pick_place import PickPlace, PickPlaceSettings
-from rev2fwd_il.tasks.stack import Stack, StackSettings
 
 COUNT, SIGMA_M, SIGMA_RAD = 4000, 0.004, 0.05
 TASK = PickPlace(PickPlaceSettings())
@@ -111,9 +111,40 @@ def test_a_scene_is_moved_everywhere():
     torch.testing.assert_close(y.sign() * 0.2, yaw, atol=1e-5, rtol=0)
 
 
-def test_scenes_that_stand_somewhere_are_not_moved():
-    with pytest.raises(ConfigError, match="stack"):
-        check_movable(Stack(StackSettings(kind="stack")), policy_sees=False)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_task_observes_of_a_moved_scene_is_what_it_would_observe_there(kind):
+    """Also where it starts and ends in a socket or on a block."""
+    task, count = make_task(read_task_settings({"kind": kind})), 64
+    states = task.sample_initial_states("B", np.random.default_rng(0), count)
+    hand, obj, target = (pose[:, None] for pose in (states.ee_pose, states.obj_pose, states.target_pose))
+    open_m = np.full((count, 1), 0.08, np.float32)
+    before = {
+        keys.OBS_STATE: torch.from_numpy(observation.state(hand, open_m)),
+        keys.OBS_ENVIRONMENT_STATE: torch.from_numpy(task.environment_state(hand, obj, open_m, target)),
+        keys.ACTION: torch.from_numpy(np.concatenate([hand, np.ones((count, 1, 1), np.float32)], -1)),
+    }
+    after = move_scenes(before, task, 0.1, np.pi, True)
+    seen = [task.parse_environment_state(each[keys.OBS_ENVIRONMENT_STATE].numpy()) for each in (before, after)]
+    apart = [np.linalg.norm(obj[..., :2] - target[..., :2], axis=-1) for obj, target in seen]
+    np.testing.assert_allclose(*apart, atol=1e-6)
+    hands = [each[keys.OBS_STATE][..., :7].numpy() for each in (before, after)]
+    again = task.environment_state(hands[1], seen[1][0], open_m, seen[1][1])
+    np.testing.assert_allclose(after[keys.OBS_ENVIRONMENT_STATE], again, atol=1e-5)
+    for pose in (0, 1) if kind == "insert" else (0,):  # elsewhere a target's turn is not observed
+        alike = [
+            nearest_alike(each[pose][..., 3:], hand[..., 3:], "C4") for each, hand in zip(seen, hands, strict=True)
+        ]
+        turned = [turn_about_vertical(quat, hand[..., 3:]) for quat, hand in zip(alike, hands, strict=True)]
+        np.testing.assert_allclose(*np.abs(turned), atol=1e-3)
+
+
+class Immovable(PickPlace):
+    alike_turn_rad = None
+
+
+def test_scenes_that_cannot_be_moved_are_refused():
+    with pytest.raises(ConfigError, match="alike_turn_rad"):
+        check_movable(Immovable(PickPlaceSettings()), policy_sees=False)
     with pytest.raises(ConfigError, match="images"):
         check_movable(TASK, policy_sees=True)
     check_movable(TASK, policy_sees=False)

@@ -29,7 +29,7 @@ def test_config_yaml_spells_out_every_default():
     assert leaves(yaml.safe_load(path.read_text())) == leaves(Config().model_dump())
 
 
-@pytest.mark.parametrize("name", ["smoke", "gpu", "images", "stack", "insert", "push", "study", "study_full"])
+@pytest.mark.parametrize("name", ["smoke", "few", "gpu", "images", "stack", "insert", "push", "study", "study_full"])
 def test_other_configurations_hold(name):
     config = load_config(ROOT / f"config/{name}.yaml")
     assert config.name != Config().name, "its artifacts would overwrite those of config.yaml"

@@ -1,7 +1,7 @@
 """Augmentation of windows: scenes are moved over the table, and observed end effectors beside their path.
 
-Demonstrations lead to a few places, from a few directions. Where nothing of a task has a place of its own, and the arm
-follows its commands alike wherever they lead, the same demonstration, commands too, holds shifted, turned and mirrored.
+Demonstrations lead to a few places, from a few directions. The arm follows its commands alike wherever they lead, so a
+demonstration moved over the table, with all that is observed and commanded, is one that leads elsewhere.
 
 Behaviour cloning sees states on the demonstrated path only; a policy's small errors lead off it, where nothing was
 learned and the arm stops over the table. Shifted observations with unchanged commands demonstrate the way back to the
@@ -52,11 +52,11 @@ def move_scenes(
 
 
 def check_movable(task: Task, policy_sees: bool) -> None:
-    """Raises ConfigError where a scene of this task cannot be moved as a whole, or images would still show it."""
+    """Raises ConfigError where a moved scene is none of this task, or images would still show it where it was."""
     if task.alike_turn_rad is None:
         raise ConfigError(
-            f"task.kind={task.settings.kind}: some of its scene stands where it stands, and cannot be moved",
-            do="train.scene_shift=0 train.scene_turn=0 train.scene_mirror=false",
+            f"task.kind={task.settings.kind}: does not say that its scenes may be moved",
+            do="train.scene_shift=0 train.scene_turn=0 train.scene_mirror=false, or set its alike_turn_rad",
         )  # fmt: skip
     if policy_sees:
         raise ConfigError(

@@ -94,6 +94,7 @@ class Insert(TableTopTask):
     object_name = "peg"
     environment_state_names: ClassVar = [*RELATION_NAMES, *EXTRA_NAMES]
     solver_substeps = 4
+    alike_turn_rad: ClassVar = np.pi / 2  # as the peg does
 
     def __init__(self, settings: InsertSettings):
         super().__init__(settings)

@@ -45,7 +45,6 @@ class Stack(PickPlace):
         keys.TASK_B: "Take the cube from the block and place it at the target.",
     }
     environment_state_names: ClassVar = [*RELATION_NAMES, "near_block"]
-    alike_turn_rad: ClassVar = None
 
     @property
     def boxes(self) -> list[Box]:

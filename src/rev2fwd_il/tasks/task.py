@@ -106,10 +106,8 @@ class Task(ABC):
     demonstrated: ClassVar[str] = "B"
     max_closed_on_nothing: ClassVar[int | None] = 30  # control steps, after which an attempt of `recover` is given up:
     # such a hand pushes the object out of reach. None where the task is done with closed fingers
-    alike_turn_rad: ClassVar[float | None] = (
-        None  # a hand turned about its vertical by so much does the task alike, and
-    )
-    # so does everything wherever it is on the table. None: some of it stands where it stands
+    alike_turn_rad: ClassVar[float | None] = None  # a scene moved over the table with all that is in it is one of this
+    # task too, also with the hand turned about the vertical by this much. None: where it is makes a difference
 
     def __init__(self, settings: TaskSettings):
         self.settings = settings
