@@ -54,7 +54,7 @@ def demonstrations(kind=""):
     """Input function: what a task's policies are trained on besides rollouts: with further views, where asked for."""
 
     def path(wildcards):
-        views = "views_" if RUNS[wildcards.name].views.copies else ""
+        views = "views_" if RUNS[wildcards.name].views.are_asked_for else ""
         return f"data/{views}{kind}{wildcards.task}_{wildcards.name}.npz"
 
     return path

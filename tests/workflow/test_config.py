@@ -113,6 +113,8 @@ def test_a_policy_that_cannot_be_is_refused_when_the_configuration_is_read(setti
         (["task.kind=3"], "task.kind = 3: no such task"),
         (["task.kind=json:JSONDecoder"], "not a class of a task"),
         (["seed=1", "seed.x=3"], "seed was set to 1 before"),
+        (["views.turned=3"], "views.turned needs policy.images: true"),
+        (["train.scene_turn=4"], "train.scene_turn = 4: .*less than or equal to 3.14"),
         (["plant.posture_rate=1", "plant.feed_forward=false"], "posture_rate needs feed_forward: true"),
         (["task.min_goal_distance=0.3"], r"  task: min_goal_distance 0.3 leaves 0.0 % of the region"),
     ],

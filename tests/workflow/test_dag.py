@@ -35,6 +35,7 @@ def test_policies_that_see_learn_from_further_views_and_a_may_start_from_b(plann
     assert planner.plan(*images) == full_plan(1) | {"render_views": 2}
     views = {"render_views": 2, "render_forward_views": 1}
     assert planner.plan(*images, config=arms) == with_arms(full_plan(1), 1) | views
+    assert planner.plan(*images, config=("views={copies: 0, turned: 3}",)) == full_plan(1) | {"render_views": 2}
     last = "iter0/checkpoints/checkpoints/last/pretrained_model"
     asked = ("-n", "-p", f"runs/diffusion_A_circle-images/{last}/model.safetensors", *images)
     plan, transfer = planner(*asked).stdout, planner(*asked, config=("train={transfer: true}",)).stdout

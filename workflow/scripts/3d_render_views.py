@@ -1,6 +1,7 @@
-"""Replay demonstrations with images, and show each frame again with the end effector beside its path.
+"""Replay demonstrations with images, also turned about the goal, and show frames again from beside their path.
 
-The dataset holds the replays that succeed and `views.copies` moved copies of each, whose commands are the same.
+The dataset holds the replays that succeed, of each demonstration and its `views.turned` versions, and of each of these
+`views.copies` copies with the end effector moved, whose commands are the same.
 """
 
 from rev2fwd_il.running.command_line import make_parser, run
@@ -19,23 +20,26 @@ def main(args) -> None:
 
     from rev2fwd_il.config.reading import with_changes
     from rev2fwd_il.data.reading import DatasetWriter, EpisodeDataset
+    from rev2fwd_il.method.turned import TurnedDemonstrations
     from rev2fwd_il.method.views import views
     from rev2fwd_il.running.provenance import inherited, made_by
     from rev2fwd_il.sim.cameras import calibration
     from rev2fwd_il.sim.cell import Cell
     from rev2fwd_il.sim.launch import simulation
+    from rev2fwd_il.tasks import make_task
 
     config = with_changes(args.settings)
-    source = EpisodeDataset(args.input)
-    meta = made_by(config, task=source.meta.get("task"), seed=args.seed, kind="views", parents=[args.input])
-    meta = inherited(source.meta) | meta | calibration(config)
+    recorded = EpisodeDataset(args.input)
+    meta = made_by(config, task=recorded.meta.get("task"), seed=args.seed, kind="views", parents=[args.input])
+    meta = inherited(recorded.meta) | meta | calibration(config)
+    source = TurnedDemonstrations(make_task(config.task), recorded, config.views.turned, args.seed)
     with (
         DatasetWriter(args.out, meta, resume=args.resume) as writer,
         simulation(config, config.views.num_envs, cameras=True, seed=args.seed) as (env, watch),
     ):
         first = sum(writer.rewind())
         cell, batch = Cell(env, watch, config), config.views.num_envs
-        rendered = views(cell, config, source.meta["task"], source, args.seed, first)
+        rendered = views(cell, config, recorded.meta["task"], source, args.seed, first)
         for episodes in tqdm(
             rendered, desc="render", unit="batch", total=-(-len(source) // batch), initial=first // batch
         ):
@@ -44,7 +48,8 @@ def main(args) -> None:
             writer.finish_batch(batch)
         cell.check_solver()
         kept = len(writer) // (1 + config.views.copies)
-    print(f"{args.out}: {kept} of {len(source)} episodes, and {config.views.copies} moved copies of each")
+    versions = f", {config.views.turned} of {1 + config.views.turned} turned" if config.views.turned else ""
+    print(f"{args.out}: {kept} of {len(source)} episodes{versions}, and {config.views.copies} moved copies of each")
 
 
 if __name__ == "__main__":

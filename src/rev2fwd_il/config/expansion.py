@@ -73,8 +73,8 @@ def _cell(config: Config, levels: dict[str, tuple[str, str, Level]], seed: int) 
 
 def _refuse_late_failures(config: Config) -> None:
     """What a script, which is told a part of the settings, would only find after hours."""
-    if config.policy.images and not (config.demos.images or config.views.copies):
-        advice = "set demos.images: true, or views.copies"
+    if config.policy.images and not (config.demos.images or config.views.are_asked_for):
+        advice = "set demos.images: true, or views.copies or views.turned"
         raise ConfigError(f"run {config.name}: policy.images needs images of the demonstrations", do=advice)
     if config.policy.images and config.iterations != 0 and not config.rollout.images:
         raise ConfigError(

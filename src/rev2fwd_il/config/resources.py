@@ -1,6 +1,6 @@
 """How much memory a job needs at most, from the configuration: what rules ask for and a dry run shows.
 
-    frames of demonstrations   demos.num_episodes x (1 + views.copies) x task.max_episode_steps
+    frames of demonstrations   demos.num_episodes x (1 + views.turned) x (1 + views.copies) x task.max_episode_steps
     frames of rollouts         rollout.num_envs x rollout.max_cycles x rollout.max_episode_steps, a task and iteration
     bytes of a frame           images: 2 cameras x height x width x 3; other features and statistics: VECTOR_BYTES
 
@@ -31,7 +31,8 @@ def training_frames(config: Config, iterations: int) -> int:
     """Frames a policy of iteration `iterations` is trained on, at most."""
     rollouts = config.rollout.num_envs * config.rollout.max_cycles * config.rollout.max_episode_steps
     kinds = 2 if config.rollout.reversed_rollouts else 1
-    demonstrations = config.demos.num_episodes * (1 + config.views.copies) * config.task.max_episode_steps
+    views = (1 + config.views.turned) * (1 + config.views.copies)
+    demonstrations = config.demos.num_episodes * views * config.task.max_episode_steps
     return demonstrations + iterations * kinds * rollouts
 
 

@@ -109,7 +109,9 @@ class Config(Section):
         return seeds
 
     @model_validator(mode="after")
-    def _views_are_of_single_frames(self):
+    def _views_are_for_policies_that_see(self):
+        if self.views.turned and not self.policy.images:
+            raise ValueError("views.turned needs policy.images: true; other policies have train.scene_turn")
         if self.views.copies and (not self.policy.images or self.policy.n_obs_steps != 1):
             raise ValueError(
                 "views.copies needs policy.images: true and policy.n_obs_steps: 1, each frame of a copy being moved "

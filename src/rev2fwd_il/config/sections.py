@@ -97,10 +97,13 @@ class ReversalConfig(Section):
 
 
 class ViewsConfig(Section):
-    """Further views of each demonstration, rendered from its states with the end effector beside its path."""
+    """Further views of each demonstration, rendered for policies that see: elsewhere, and from beside its path."""
 
+    turned: Annotated[int, Field(ge=0)] = Field(
+        0, description="versions of each demonstration, turned about the goal and mirrored; kept where they replay"
+    )
     copies: Annotated[int, Field(ge=0)] = Field(
-        0, description="of each demonstration, beside itself; for policies that see, with n_obs_steps: 1"
+        0, description="of each of all these, with the end effector beside its path; with n_obs_steps: 1"
     )
     ee_noise: Annotated[float, Field(ge=0)] = Field(
         0.008, description="the end effector is moved by this much near the table, commands stay: the way back [m]"
@@ -109,6 +112,11 @@ class ViewsConfig(Section):
         0.05, description="and turned about the vertical by this much [rad]"
     )
     num_envs: Count = Field(64, description="environments side by side")
+
+    @property
+    def are_asked_for(self) -> bool:
+        """Whether policies are trained on views in place of the demonstrations themselves."""
+        return bool(self.turned or self.copies)
 
 
 class TrainConfig(Section):
