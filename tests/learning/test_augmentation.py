@@ -6,8 +6,7 @@ import torch
 
 from rev2fwd_il import keys
 from rev2fwd_il.config.task import KINDS, read_task_settings
-from rev2fwd_il.errors import ConfigError
-from rev2fwd_il.learning.augmentation import LOW_M, check_movable, move_scenes, shift_end_effectors
+from rev2fwd_il.learning.augmentation import LOW_M, move_scenes, shift_end_effectors
 from rev2fwd_il.tasks import make_task, observation
 from rev2fwd_il.tasks.geometry import about_vertical, nearest_alike, turn_about_vertical
 from rev2fwd_il.tasks.observation import RELATION_NAMES
@@ -136,15 +135,3 @@ def test_what_a_task_observes_of_a_moved_scene_is_what_it_would_observe_there(ki
         ]
         turned = [turn_about_vertical(quat, hand[..., 3:]) for quat, hand in zip(alike, hands, strict=True)]
         np.testing.assert_allclose(*np.abs(turned), atol=1e-3)
-
-
-class Immovable(PickPlace):
-    alike_turn_rad = None
-
-
-def test_scenes_that_cannot_be_moved_are_refused():
-    with pytest.raises(ConfigError, match="alike_turn_rad"):
-        check_movable(Immovable(PickPlaceSettings()), policy_sees=False)
-    with pytest.raises(ConfigError, match="images"):
-        check_movable(TASK, policy_sees=True)
-    check_movable(TASK, policy_sees=False)

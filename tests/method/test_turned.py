@@ -17,6 +17,12 @@ def task(kind="pick_place"):
     return make_task(read_task_settings({"kind": kind}))
 
 
+class Immovable(PickPlace):
+    """A task that does not say that its scenes may be moved."""
+
+    alike_turn_rad = None
+
+
 @pytest.fixture(scope="module")
 def episodes():
     """Two that lead 10 to 29 cm away from the goal."""
@@ -73,9 +79,6 @@ def test_other_objects_are_turned_too(episodes):
 
 
 def test_a_task_that_does_not_say_that_it_may_be_moved_is_refused(episodes):
-    class Immovable(PickPlace):
-        alike_turn_rad = None
-
     immovable = Immovable(task().settings)
     assert len(TurnedDemonstrations(immovable, episodes, 0, 0)) == 2
     with pytest.raises(ConfigError, match="alike_turn_rad"):

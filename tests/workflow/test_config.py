@@ -114,6 +114,7 @@ def test_a_policy_that_cannot_be_is_refused_when_the_configuration_is_read(setti
         (["task.kind=json:JSONDecoder"], "not a class of a task"),
         (["seed=1", "seed.x=3"], "seed was set to 1 before"),
         (["views.turned=3"], "views.turned needs policy.images: true"),
+        (["train.scene_mirror=true", "policy.images=true"], "images would still show the scene in its place"),
         (["train.scene_turn=4"], "train.scene_turn = 4: .*less than or equal to 3.14"),
         (["plant.posture_rate=1", "plant.feed_forward=false"], "posture_rate needs feed_forward: true"),
         (["task.min_goal_distance=0.3"], r"  task: min_goal_distance 0.3 leaves 0.0 % of the region"),
@@ -222,10 +223,12 @@ def test_seeds_that_contradict_each_other_are_refused(changes, message):
         (["policy.images=true", "rollout.images=true", "demos.images=false"], "images of the demonstrations"),
         (["sim.device=cuda:1"], "sim.device: cuda:1 cannot be had"),
         (["train.device=cuda:1", "seeds=[0,1]"], "run circle-seed0: train.device"),
+        (["task.kind=line_task:PlaceOnLine", "train.scene_shift=0.1"], "line_task:PlaceOnLine: does not say"),
         (["evaluation.distance_threshold=0.12"], "evaluation.distance_threshold: 0.12 cannot be the task's"),
     ],
 )
-def test_what_would_fail_after_hours_is_refused_before_the_plan(changes, message):
+def test_what_would_fail_after_hours_is_refused_before_the_plan(changes, message, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tests/workflow/elsewhere")  # a task that says nothing of being moved
     config = config_from_overrides(changes)  # a script may be told these alone
     with pytest.raises(ConfigError, match=message):
         expand(config)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from rev2fwd_il.config.reading import laid_over
 from rev2fwd_il.config.run import Config, make_config
 from rev2fwd_il.config.study import Level, refuse_contradictions
+from rev2fwd_il.config.task import task_class
 from rev2fwd_il.errors import ConfigError
 
 TASK_KIND, POLICY, DEMONSTRATIONS, SEED = FACTORS = ("task_kind", "policy", "demonstrations", "seed")
@@ -81,6 +82,8 @@ def _refuse_late_failures(config: Config) -> None:
             f"run {config.name}: policy.images needs images of the rollouts it is finetuned on",
             do="set rollout.images: true, or iterations: 0",
         )  # fmt: skip
+    if config.train.moves_scenes or config.views.turned:
+        task_class(config.task.kind)(config.task).check_movable()
     for name in ("sim", "train"):
         device = getattr(config, name).device
         if device.startswith("cuda:") and device != "cuda:0":

@@ -120,6 +120,15 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _images_cannot_be_moved(self):
+        if self.train.moves_scenes and self.policy.images:
+            raise ValueError(
+                "train.scene_shift, scene_turn and scene_mirror with policy.images: true: images would still show the "
+                "scene in its place; policies that see have views.turned"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_way_to_name_seeds(self):
         if self.seeds and self.seed != Config.model_fields["seed"].default:
             raise ValueError(f"both seed: {self.seed} and seeds: {list(self.seeds)}; name it among the seeds")

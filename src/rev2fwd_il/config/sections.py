@@ -164,6 +164,11 @@ class TrainConfig(Section):
     )
     num_processes: Count = Field(1, description="torchrun processes (GPUs) a training uses")
 
+    @property
+    def moves_scenes(self) -> bool:
+        """Whether any of the three settings of scenes is on."""
+        return bool(self.scene_shift or self.scene_turn or self.scene_mirror)
+
 
 AfterFailure = Literal["stop", "reset", "recover"]
 AFTER_FAILURE = (

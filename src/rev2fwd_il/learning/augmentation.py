@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from rev2fwd_il import keys
-from rev2fwd_il.errors import ConfigError
 from rev2fwd_il.tasks.geometry import TableMove, about_vertical, right_products
 from rev2fwd_il.tasks.task import Task
 
@@ -49,20 +48,6 @@ def move_scenes(
         obj_pose, target = map(move, task.parse_environment_state(windows[keys.OBS_ENVIRONMENT_STATE].numpy()))
         out[keys.OBS_ENVIRONMENT_STATE] = task.environment_state(ee_pose, obj_pose, width[..., 0], target)
     return windows | {key: torch.from_numpy(values) for key, values in out.items()}
-
-
-def check_movable(task: Task, policy_sees: bool) -> None:
-    """Raises ConfigError where a moved scene is none of this task, or images would still show it where it was."""
-    if task.alike_turn_rad is None:
-        raise ConfigError(
-            f"task.kind={task.settings.kind}: does not say that its scenes may be moved",
-            do="train.scene_shift=0 train.scene_turn=0 train.scene_mirror=false, or set its alike_turn_rad",
-        )  # fmt: skip
-    if policy_sees:
-        raise ConfigError(
-            "train.scene_shift, scene_turn, scene_mirror: images would still show the scene in its place",
-            do="leave them out with policy.images=true",
-        )  # fmt: skip
 
 
 def shift_end_effectors(

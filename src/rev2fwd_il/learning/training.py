@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from rev2fwd_il import keys, seeds
 from rev2fwd_il.errors import ConfigError, Rev2FwdError
 from rev2fwd_il.learning import checkpoints
-from rev2fwd_il.learning.augmentation import check_movable, move_scenes, shift_end_effectors
+from rev2fwd_il.learning.augmentation import move_scenes, shift_end_effectors
 from rev2fwd_il.learning.dataset_reading import load_frames
 from rev2fwd_il.learning.normalization import make_stats, standardize
 from rev2fwd_il.learning.objective import PRIVILEGED, choose_precision, encode_in, make_objective
@@ -123,10 +123,9 @@ class TrainingLoop:
         self.run, self.bundle, self.store, self.sampler, self.accelerator = run, bundle, store, sampler, accelerator
         self.config, self.task = run.config.train, run.task()
         self.observations = list(bundle.config.input_features)
-        scene = self.config.scene_shift, self.config.scene_turn, self.config.scene_mirror
-        self.scene = scene if any(scene) else None
-        if self.scene:
-            check_movable(self.task, bool(bundle.config.image_features))
+        self.scene = self.config.scene_shift, self.config.scene_turn, self.config.scene_mirror
+        if self.config.moves_scenes:
+            self.task.check_movable()
         bundle.policy.train()
         self.average = WeightAverage(bundle.policy, self.config.ema_decay)
         self.precision = choose_precision(self.config.precision, accelerator.device)
@@ -192,7 +191,7 @@ class TrainingLoop:
         config = self.bundle.config
         steps = config.n_obs_steps, self.bundle.prediction_horizon
         windows = cut_windows(self.store, anchors, *steps, self.observations)
-        if self.scene:
+        if self.config.moves_scenes:
             windows = move_scenes(windows, self.task, *self.scene)
         if self.config.ee_noise and not config.image_features:  # images would still show it in its place
             windows = shift_end_effectors(windows, self.task, self.config.ee_noise, self.config.ee_turn_noise)

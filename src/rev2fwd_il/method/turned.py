@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from rev2fwd_il.data.reading import Episode
-from rev2fwd_il.errors import ConfigError
 from rev2fwd_il.seeds import derive
 from rev2fwd_il.tasks.geometry import TableMove
 from rev2fwd_il.tasks.task import Task
@@ -27,11 +26,8 @@ class TurnedDemonstrations(Sequence[Episode]):
     """
 
     def __init__(self, task: Task, episodes: Sequence[Episode], versions: int, seed: int):
-        if versions and task.alike_turn_rad is None:
-            raise ConfigError(
-                f"task.kind={task.settings.kind}: does not say that its scenes may be moved",
-                do="views.turned=0, or set its alike_turn_rad",
-            )  # fmt: skip
+        if versions:
+            task.check_movable()
         self._task, self._episodes, self._each, self._seed = task, episodes, 1 + versions, seed
 
     def __len__(self) -> int:

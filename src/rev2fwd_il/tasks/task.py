@@ -16,6 +16,7 @@ import numpy as np
 
 from rev2fwd_il import keys
 from rev2fwd_il.config.task import TaskSettings
+from rev2fwd_il.errors import ConfigError
 
 Colour = tuple[float, float, float]
 FINGER_REACH_M = 0.02  # the fingers hold what is this far beside the end effector
@@ -151,6 +152,14 @@ class Task(ABC):
         lowered = np.array(obj_pose)
         lowered[2] = min(lowered[2], top + moved.size_m[2] / 2)
         return lowered
+
+    def check_movable(self) -> None:
+        """Raises ConfigError where a moved scene may not be one of this task (`alike_turn_rad`)."""
+        if self.alike_turn_rad is None:
+            raise ConfigError(
+                f"task.kind={self.settings.kind}: does not say that its scenes may be moved over the table",
+                do="set its alike_turn_rad, or leave out train.scene_shift, scene_turn, scene_mirror and views.turned",
+            )  # fmt: skip
 
     def is_target(self, obj_pose: np.ndarray) -> bool:
         """Whether Task B may be asked for the place of an object (7,): Task A begins there, away from the goal."""
