@@ -145,7 +145,7 @@ class TrainConfig(Section):
     scene_turn: Annotated[float, Field(ge=0, le=math.pi)] = Field(
         0.0, description="and turned about the vertical by up to this much, either way [rad]"
     )
-    scene_mirror: bool = Field(False, description="and every other one mirrored, left and right exchanged")
+    scene_mirror: bool = Field(False, description="and half of them, at random, mirrored: left and right exchanged")
     transfer: bool = Field(
         False, description="Task A's first training starts from the weights that Task B's ended with: they see alike"
     )

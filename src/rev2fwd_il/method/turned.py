@@ -3,8 +3,8 @@
     TurnedDemonstrations(task, episodes, 8, seed)     # each of them, then 8 turned versions of it
 
 A version starts, leads and ends elsewhere on the table: all poses and commands are turned about the goal by any angle,
-and every other version is mirrored. Where something stands at the goal, the angle is a multiple of the one after which
-it looks alike. That it does the task there too is not taken for granted: it is replayed (method/views.py).
+and half of the versions, at random, are mirrored first. Where something stands at the goal, the angle is a multiple of
+the one after which it looks alike. That a version does the task is not taken for granted: it is replayed (views.py).
 """
 
 from collections.abc import Sequence
