@@ -10,7 +10,7 @@ TRAINING = [
     "policy",
     *(f"train.{key}" for key in TRAIN_KEYS),
 ]
-MERGE = ["rollout.include_failures", "rollout.reversed_rollouts"]
+MERGE = ["rollout.include_failures", "rollout.max_slowness", "rollout.reversed_rollouts"]
 SEES_OBJECT = flag("include_obj_pose", "policy.include_obj_pose")
 
 

@@ -94,6 +94,20 @@ def test_merge_keeps_successes_and_records_where_they_came_from(original, rollou
     assert read_sidecar(tmp_path / "all")["sources"][0]["episodes"] == 7
 
 
+def test_rollouts_slower_than_the_slowest_demonstration_may_be_left_out(original, rollouts, tmp_path):
+    demonstrated, rolled = EpisodeDataset(original), EpisodeDataset(rollouts)
+    lengths = rolled.ends - rolled.starts
+    longest = (demonstrated.ends - demonstrated.starts)[demonstrated.success].max()
+    between = lengths.mean() / longest  # one of the two rollouts is longer
+    write_lerobot_dataset([Source(original), Source(rollouts, ROLLOUT)], tmp_path / "out", max_slowness=between)
+    first, second = read_sidecar(tmp_path / "out")["sources"]
+    assert first["episodes"] == 6 and (second["episodes"], second["frames"]) == (1, lengths.min())
+    assert len(load_frames(tmp_path / "out")) == first["frames"] + second["frames"]
+    sources = [Source(original), Source(rollouts, ROLLOUT)]
+    write_lerobot_dataset(sources, tmp_path / "none", max_slowness=0.1, allow_no_rollouts=True)
+    assert [entry["episodes"] for entry in read_sidecar(tmp_path / "none")["sources"]] == [6, 0]
+
+
 def test_no_successful_rollout_is_said_so(original, failures, tmp_path):
     with pytest.raises(EmptyRolloutError, match=r"No rollout data collected: .*\n.*distance_threshold"):
         write_lerobot_dataset([Source(original), Source(failures, ROLLOUT)], tmp_path / "out")

@@ -7,6 +7,7 @@ from synthetic import make_episode, write_dataset
 from tiny import tiny_config
 
 from rev2fwd_il.config.run import Config
+from rev2fwd_il.config.sections import RolloutConfig
 from rev2fwd_il.data.checks.validation import open_checked
 from rev2fwd_il.data.reading import DatasetWriter, EpisodeDataset
 from rev2fwd_il.errors import DataError
@@ -25,10 +26,10 @@ def nothing(tmp_path):
     return path
 
 
-def test_a_task_that_was_never_attempted_leaves_a_dataset_without_episodes(nothing):
+def test_a_task_that_was_never_attempted_leaves_a_dataset_without_episodes(nothing, original):
     dataset = open_checked(nothing)
     assert (len(dataset), dataset.num_frames, list(dataset)) == (0, 0, [])
-    assert collected_nothing([nothing], include_failures=True)
+    assert collected_nothing([nothing], original, RolloutConfig(include_failures=True))
 
 
 def test_demonstrations_are_never_without_episodes(tmp_path):
@@ -40,9 +41,15 @@ def test_demonstrations_are_never_without_episodes(tmp_path):
         EpisodeDataset(tmp_path / "B.npz")
 
 
-def test_failures_are_data_only_where_they_are_included(tmp_path):
+def test_failures_are_data_only_where_they_are_included(original, tmp_path):
     path = write_dataset(tmp_path / "failures.npz", [make_episode(0, success=False)], kind="rollouts")
-    assert collected_nothing([path], include_failures=False) and not collected_nothing([path], include_failures=True)
+    assert collected_nothing([path], original, RolloutConfig())
+    assert not collected_nothing([path], original, RolloutConfig(include_failures=True))
+
+
+def test_slow_rollouts_are_no_data_where_they_are_left_out(original, rollouts):
+    assert not collected_nothing([rollouts], original, RolloutConfig(max_slowness=2))
+    assert collected_nothing([rollouts], original, RolloutConfig(max_slowness=0.1))
 
 
 def test_without_data_the_policy_is_kept_and_its_record_says_so(trained, original, nothing, tmp_path):

@@ -39,7 +39,7 @@ def main(args: argparse.Namespace) -> None:
         raise CheckpointError("--checkpoint is missing", do="name the pretrained_model folder to continue from")
     sources = [Source(args.original_data), *(Source(path, ROLLOUT) for path in args.rollout_data)]
     config = read_config(args)
-    nothing = collected_nothing(args.new_rollouts, include_failures=config.rollout.include_failures)
+    nothing = collected_nothing(args.new_rollouts, args.original_data, config.rollout)
     if args.new_rollouts and nothing:
         task = EpisodeDataset(args.new_rollouts[0]).meta.get("task")
         print(f"No rollout data collected for task {task} in this iteration: its policy is kept as it is")

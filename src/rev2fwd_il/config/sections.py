@@ -201,6 +201,10 @@ class RolloutConfig(Section):
     hindsight_targets: bool = Field(
         False, description="train B on the targets where its rollouts put the object down, also where these were others"
     )
+    max_slowness: Annotated[float, Field(ge=0)] = Field(
+        0.0,
+        description="rollouts longer than this times the longest demonstration are not trained on; 0: they are",
+    )
     max_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.5, description="upper bound of the share of rollout frames in a batch; below it, shares follow frame counts"
     )

@@ -49,21 +49,24 @@ def write_lerobot_dataset(
     *,
     images: bool = False,
     include_failures: bool = False,
+    max_slowness: float = 0.0,
     exact: bool = False,
     allow_no_rollouts: bool = False,
 ) -> dict:
     """Write the LeRobot dataset `out` and return its sidecar (what `read_sidecar(out)` gives).
 
-    Failed attempts are left out unless `include_failures`; `exact` adds what exchange needs (episode_tables.py). Raises
-    EmptyRolloutError where nothing is left of the originals or, unless `allow_no_rollouts`, of all the rollouts;
-    DataError where `out` is in use or a source lacks the images asked for.
+    Failed attempts are left out unless `include_failures`; so are, with `max_slowness` above 0, rollouts longer than
+    this times the longest original: a policy that imitates its own detours keeps them. `exact` adds what exchange needs
+    (episode_tables.py). Raises EmptyRolloutError where nothing is left of the originals or, unless `allow_no_rollouts`,
+    of all the rollouts; DataError where `out` is in use or a source lacks the images asked for.
     """
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out}: exists already", do="remove it or choose another --lerobot_dataset_dir")
     opened = EpisodeDataset if exact else open_checked  # exchange carries what is there, training refuses what is wrong
     datasets = [(source, opened(source.path)) for source in sources]
-    counts = [_kept_counts(source, dataset, include_failures) for source, dataset in datasets]
+    kept = _kept(datasets, include_failures, max_slowness)
+    counts = [_counts(source, dataset, which) for (source, dataset), which in zip(datasets, kept)]
     _check_not_empty([entry for entry in counts if entry["kind"] == ORIGINAL or not allow_no_rollouts])
     if images:
         _check_images([(source, dataset) for source, dataset in datasets if len(dataset)])
@@ -71,11 +74,12 @@ def write_lerobot_dataset(
     shutil.rmtree(temporary, ignore_errors=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _write(temporary, datasets, images, include_failures, exact)
-        config = with_changes([], policy={"images": images}, rollout={"include_failures": include_failures})
+        _write(temporary, datasets, kept, images, exact)
+        selection = {"include_failures": include_failures, "max_slowness": max_slowness}
+        config = with_changes([], policy={"images": images}, rollout=selection)
         kind = "merged" if any(source.kind == ROLLOUT for source in sources) else "converted"
         parents, task = [source.path for source in sources], datasets[0][1].meta.get("task")
-        sidecar = {"sources": counts, "images": images, "include_failures": include_failures}
+        sidecar = {"sources": counts, "images": images} | selection
         sidecar["made_by"] = made_by(config, kind=kind, seed=None, task=task, parents=parents)
         sidecar["made_by"] |= inherited(datasets[0][1].meta)
         (temporary / SIDECAR).write_text(json.dumps(sidecar, indent=2) + "\n")
@@ -115,12 +119,26 @@ def _source_hashes(sidecar: dict) -> list[str]:
     return [entry.get("hash") or remembered for entry, remembered in zip(sidecar["sources"], parents)]
 
 
-def _kept(dataset: EpisodeDataset, include_failures: bool) -> np.ndarray:
-    return np.arange(len(dataset)) if include_failures else np.flatnonzero(dataset.success)
+def longest_rollout(demonstrations: list[EpisodeDataset], max_slowness: float) -> float:
+    """How long a rollout that is trained on may be [control steps]; `max_slowness` 0: as long as it is."""
+    lengths = [int((each.ends - each.starts)[each.success].max(initial=0)) for each in demonstrations]
+    return max_slowness * max(lengths, default=np.inf) if max_slowness else np.inf
 
 
-def _kept_counts(source: Source, dataset: EpisodeDataset, include_failures: bool) -> dict:
-    kept = _kept(dataset, include_failures)
+def to_learn_from(dataset: EpisodeDataset, include_failures: bool, longest: float = np.inf) -> np.ndarray:
+    """The numbers of the episodes that a dataset for training keeps."""
+    return np.flatnonzero((dataset.success | include_failures) & (dataset.ends - dataset.starts <= longest))
+
+
+def _kept(
+    datasets: list[tuple[Source, EpisodeDataset]], include_failures: bool, max_slowness: float
+) -> list[np.ndarray]:
+    longest = longest_rollout([dataset for source, dataset in datasets if source.kind == ORIGINAL], max_slowness)
+    bounds = {ORIGINAL: np.inf, ROLLOUT: longest}
+    return [to_learn_from(dataset, include_failures, bounds[source.kind]) for source, dataset in datasets]
+
+
+def _counts(source: Source, dataset: EpisodeDataset, kept: np.ndarray) -> dict:
     return {
         "path": str(source.path),
         "kind": source.kind,
@@ -154,7 +172,7 @@ def _check_images(datasets: list[tuple[Source, EpisodeDataset]]) -> None:
 
 
 def _write(
-    root: Path, datasets: list[tuple[Source, EpisodeDataset]], images: bool, include_failures: bool, exact: bool
+    root: Path, datasets: list[tuple[Source, EpisodeDataset]], kept: list[np.ndarray], images: bool, exact: bool
 ) -> None:
     first = datasets[0][1]
     image_shape = first.arrays[keys.IMAGES].shape[1:] if images else None
@@ -163,17 +181,17 @@ def _write(
     table = dataset_features(task, image_shape, exact=exact, objects=objects)
     meta = LeRobotDatasetMetadata.create(REPO_ID, fps, table, root=root, use_videos=False, metadata_buffer_size=1000)
     with EpisodeTables(meta, task) as tables:
-        for text, episode, rollout in _episodes(task, datasets, include_failures):
+        for text, episode, rollout in _episodes(task, datasets, kept):
             tables.add(episode, text, rollout=rollout)
     sort_stats(root)
 
 
 def _episodes(
-    task: Task, datasets: list[tuple[Source, EpisodeDataset]], include_failures: bool
+    task: Task, datasets: list[tuple[Source, EpisodeDataset]], kept: list[np.ndarray]
 ) -> Iterator[tuple[str, Episode, bool]]:
     """Instruction, episode, and whether it is a rollout."""
-    for source, dataset in datasets:
+    for (source, dataset), which in zip(datasets, kept):
         text = task.texts.get(dataset.meta.get("task"))
         if text is None:
             raise DataError(f"{source.path}: unknown task", expected=keys.TASKS, found=dataset.meta.get("task"))
-        yield from ((text, dataset[int(i)], source.kind == ROLLOUT) for i in _kept(dataset, include_failures))
+        yield from ((text, dataset[int(i)], source.kind == ROLLOUT) for i in which)

@@ -5,16 +5,18 @@ import os
 from pathlib import Path
 
 from rev2fwd_il.config.run import Config
+from rev2fwd_il.config.sections import RolloutConfig
 from rev2fwd_il.data.reading import EpisodeDataset
 from rev2fwd_il.learning.checkpoints import TRAINING, check_output, copy_checkpoint, last_checkpoint, steps_done
-from rev2fwd_il.learning.dataset_writing import read_sidecar
+from rev2fwd_il.learning.dataset_writing import longest_rollout, read_sidecar, to_learn_from
 from rev2fwd_il.running.provenance import made_by, shown_path
 
 
-def collected_nothing(rollouts: list[Path], *, include_failures: bool) -> bool:
-    """Whether no episode of these datasets is one to learn from."""
+def collected_nothing(rollouts: list[Path], demonstrations: Path, config: RolloutConfig) -> bool:
+    """Whether no episode of these datasets is one to learn from beside the demonstrations."""
+    longest = longest_rollout([EpisodeDataset(demonstrations)], config.max_slowness)
     datasets = [EpisodeDataset(path) for path in rollouts]
-    return not any(len(dataset) if include_failures else dataset.success.any() for dataset in datasets)
+    return not any(len(to_learn_from(dataset, config.include_failures, longest)) for dataset in datasets)
 
 
 def keep_policy(config: Config, dataset: Path, parent: Path, out: Path) -> Path:

@@ -64,7 +64,7 @@ def prepare_dataset(args: argparse.Namespace, config: Config, sources: list[Sour
         return root
     sidecar = write_lerobot_dataset(
         sources, root, images=config.policy.images, include_failures=config.rollout.include_failures,
-        allow_no_rollouts=bool(getattr(args, "new_rollouts", None)),
+        max_slowness=config.rollout.max_slowness, allow_no_rollouts=bool(getattr(args, "new_rollouts", None)),
     )  # fmt: skip
     for source in sidecar["sources"]:
         print(f"{source['path']}: {source['episodes']} episodes, {source['frames']} frames ({source['kind']})")

@@ -45,10 +45,10 @@ SETTINGS = {
     "relabelled": ("task",),
     "views": (*_CELL, "views"),
     "converted": ("policy.images",),
-    "merged": ("policy.images", "rollout.include_failures"),
+    "merged": ("policy.images", "rollout.include_failures", "rollout.max_slowness"),
     "trained": ("policy", "train.steps", "train.lr", *_OPTIMIZER),
     "finetuned": ("policy", "train.finetune_steps", "train.finetune_lr", *_OPTIMIZER, "rollout.max_share"),
-    "kept": ("rollout.include_failures",),
+    "kept": ("rollout.include_failures", "rollout.max_slowness"),
     ROLLOUTS: (
         *_CELL, *_PLANNING, "rollout.num_envs", "rollout.num_processes", "rollout.max_cycles",
         "rollout.max_episode_steps", "rollout.images", "rollout.after_failure", "rollout.max_retries",
