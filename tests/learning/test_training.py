@@ -204,6 +204,10 @@ def test_scripts_train_and_finetune_in_the_same_run_folder(original, rollouts, t
     finetune = ["7_finetune_with_rollout.py", "--original_data", original, "--rollout_data", rollouts, *merged]
     run_script(monkeypatch, *finetune, "--out", out, "--convert_only")
     assert "2 episodes" in capsys.readouterr().out
+    slow = [*finetune[:-1], tmp_path / "without", "--new_rollouts", rollouts, "--set", "rollout.max_slowness=0.1"]
+    run_script(monkeypatch, *slow, "--out", out, "--convert_only")
+    told = capsys.readouterr().out
+    assert "No rollout data collected" in told and f"{rollouts}: 0 episodes" in told
     run_script(monkeypatch, *finetune, *common, "--checkpoint", last_checkpoint(out))
     assert last_checkpoint(out).resolve().parent.name == "000006"
 
