@@ -82,8 +82,9 @@ def rollouts_of_other_task(wildcards):
 
 def kinds_of_new_data(wildcards):
     """Stems of the files that an iteration adds to the data of a task."""
-    own = own_rollouts(wildcards.task, wildcards.name)
-    return [own, "replayed"] if RUNS[wildcards.name].rollout.takes_reversed(wildcards.task) else [own]
+    settings, own = RUNS[wildcards.name], own_rollouts(wildcards.task, wildcards.name)
+    kinds = [own, "replayed"] if settings.rollout.takes_reversed(wildcards.task) else [own]
+    return [f"views_{kind}" if settings.renders_rollouts else kind for kind in kinds]
 
 
 def rollouts_so_far(wildcards):

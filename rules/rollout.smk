@@ -1,5 +1,8 @@
 # Policies in the simulator: the alternating test that each iteration learns from, and the independent evaluation.
 
+# Their turned versions are for few demonstrations: rollouts lie elsewhere by themselves.
+VIEWS_OF_ROLLOUTS = [f"views.{key}" for key in ("copies", "ee_noise", "ee_turn_noise", "num_envs")]
+
 
 rule alternate:
     message:
@@ -144,6 +147,24 @@ rule replay_rollouts:
             "3b_replay_forward_data.py --input {input} --out {output.data} --out_report {output.report}",
             "--num_envs {params.num_envs} --seed {params.seed} --headless --resume {params.settings:q}",
         )
+
+
+use rule render_views as render_rollouts with:
+    message:
+        "Render the rollouts of Task {wildcards.task} ({wildcards.kind}) from beside their path too, iteration {wildcards.n}"
+    input:
+        "data/{kind}_{task}_{name}_iter{n}.npz",
+    output:
+        "data/views_{kind}_{task}_{name}_iter{n}.npz",
+    log:
+        "runs/log_{name}/render_{kind}_{task}_iter{n}.log",
+    benchmark:
+        "runs/benchmark_{name}/render_{kind}_{task}_iter{n}.tsv"
+    params:
+        seed=alternating_seed,
+        settings=set_arguments("task", "sim", "plant", *VIEWS_OF_ROLLOUTS, *SINGLE_FRAMES),
+    wildcard_constraints:
+        kind="rollout|hindsight|replayed",
 
 
 rule evaluate:

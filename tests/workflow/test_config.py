@@ -13,6 +13,7 @@ from rev2fwd_il.config.run import Config, make_config
 from rev2fwd_il.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
+VIEWS = ["policy.images=true", "policy.n_obs_steps=1", "demos.images=false", "views.copies=1"]
 
 
 def leaves(values: dict, path: str = "") -> set[str]:
@@ -221,6 +222,8 @@ def test_seeds_that_contradict_each_other_are_refused(changes, message):
     [
         (["policy.images=true"], "images of the rollouts it is finetuned on"),
         (["policy.images=true", "rollout.images=true", "demos.images=false"], "images of the demonstrations"),
+        ([*VIEWS, "rollout.include_failures=true"], "views are of successes"),
+        ([*VIEWS, "rollout.images=true", "rollout.hindsight_targets=true"], "targets that images in the rollouts do not"),
         (["sim.device=cuda:1"], "sim.device: cuda:1 cannot be had"),
         (["train.device=cuda:1", "seeds=[0,1]"], "run circle-seed0: train.device"),
         (["task.kind=line_task:PlaceOnLine", "train.scene_shift=0.1"], "line_task:PlaceOnLine: does not say"),
@@ -232,6 +235,10 @@ def test_what_would_fail_after_hours_is_refused_before_the_plan(changes, message
     config = config_from_overrides(changes)  # a script may be told these alone
     with pytest.raises(ConfigError, match=message):
         expand(config)
+
+
+def test_images_are_not_asked_of_rollouts_that_are_rendered_afterwards():
+    assert expand(config_from_overrides([*VIEWS, "rollout.hindsight_targets=true"]))
 
 
 def test_images_are_not_asked_of_rollouts_that_nothing_is_finetuned_on():

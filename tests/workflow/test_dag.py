@@ -43,6 +43,21 @@ def test_policies_that_see_learn_from_further_views_and_a_may_start_from_b(plann
     assert transfer.count(f"--start_from runs/diffusion_B_circle-images/{last}") == 1
 
 
+def test_rollouts_recorded_without_images_are_rendered_as_the_demonstrations_are(planner):
+    images, rollout = ("--configfile", "config/images.yaml"), "{images: false, reversed_rollouts: A}"
+    on = ("views={copies: 1, turned: 3}", f"rollout={rollout}", "iterations=2")
+    reversal = {"reverse_rollouts": 2, "replay_rollouts": 2}
+    assert planner.plan(*images, config=on) == full_plan(2) | reversal | {"render_views": 2, "render_rollouts": 6}
+    plan = planner("-n", "-p", *images, config=on).stdout
+    merged = {task: re.search(rf"7_finetune.*merged_{task}_circle-images_iter2.*", plan)[0] for task in "AB"}
+    both = "data/views_{}_{}_circle-images_iter2.npz"
+    assert f"--new_rollouts {both.format('rollout', 'A')} {both.format('replayed', 'A')} --" in merged["A"]
+    assert f"--new_rollouts {both.format('rollout', 'B')} --" in merged["B"]
+    rendered = re.search(r"3d_render.*views_replayed_A.*iter2.*", plan)[0]
+    assert "--input data/replayed_A_circle-images_iter2.npz" in rendered and "views.turned" not in rendered
+    assert "views.copies=1" in rendered and "rollout.images" not in plan
+
+
 def test_the_other_arms_start_from_the_first_policies_of_the_method(planner):
     arms = ("arms=[with_rollouts, no_rollouts, forward_demos]", "iterations=2")
     assert planner.plan(config=arms) == with_arms(full_plan(2), 2)

@@ -54,6 +54,16 @@ class TestNoData:
         for task in TASKS:
             assert len(EpisodeDataset(barren.folder / f"data/replayed_{task}_barren_iter1.npz")) == 0
 
+    def test_of_no_success_there_are_no_views(self, barren):
+        command = [
+            sys.executable, "workflow/scripts/3d_render_views.py", "--input", "data/rollout_A_barren_iter1.npz",
+            "--out", "views.npz", "--set", "views.copies=1", "policy.images=true", "policy.n_obs_steps=1",
+        ]  # fmt: skip
+        done = subprocess.run(command, cwd=barren.folder, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        views = EpisodeDataset(barren.folder / "views.npz")
+        assert len(views) == 0 and views.meta["by_policy"]
+
     @pytest.mark.parametrize("task", TASKS)
     def test_the_policy_is_kept_and_that_is_said(self, barren, task):
         before, after = (barren.folder / checkpoint(task, n) for n in (0, 1))

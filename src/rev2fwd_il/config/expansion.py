@@ -77,11 +77,8 @@ def _refuse_late_failures(config: Config) -> None:
     if config.policy.images and not (config.demos.images or config.views.are_asked_for):
         advice = "set demos.images: true, or views.copies or views.turned"
         raise ConfigError(f"run {config.name}: policy.images needs images of the demonstrations", do=advice)
-    if config.policy.images and config.iterations != 0 and not config.rollout.images:
-        raise ConfigError(
-            f"run {config.name}: policy.images needs images of the rollouts it is finetuned on",
-            do="set rollout.images: true, or iterations: 0",
-        )  # fmt: skip
+    if config.policy.images and config.iterations != 0:
+        _refuse_rollouts_without_images(config)
     if config.train.moves_scenes or config.views.turned:
         task_class(config.task.kind)(config.task).check_movable()
     for name in ("sim", "train"):
@@ -100,6 +97,24 @@ def _refuse_late_failures(config: Config) -> None:
             f"run {config.name}: evaluation.distance_threshold: {tolerance} cannot be the task's", found=error,
             do="lower it, or raise task.min_goal_distance",
         ) from None  # fmt: skip
+
+
+def _refuse_rollouts_without_images(config: Config) -> None:
+    if not (config.rollout.images or config.renders_rollouts):
+        raise ConfigError(
+            f"run {config.name}: policy.images needs images of the rollouts it is finetuned on",
+            do="set rollout.images: true, or views.copies or views.turned, or iterations: 0",
+        )  # fmt: skip
+    if config.renders_rollouts and config.rollout.include_failures:
+        raise ConfigError(
+            f"run {config.name}: rollout.include_failures needs images in the rollouts; views are of successes",
+            do="set rollout.images: true, or include_failures: false",
+        )
+    if config.rollout.images and config.rollout.hindsight_targets:
+        raise ConfigError(
+            f"run {config.name}: rollout.hindsight_targets names targets that images in the rollouts do not show",
+            do="set rollout.images: false and views.copies, or hindsight_targets: false",
+        )
 
 
 def _refuse_twins(runs: list[Cell]) -> None:

@@ -31,9 +31,9 @@ def training_frames(config: Config, iterations: int) -> int:
     """Frames a policy of iteration `iterations` is trained on, at most."""
     rollouts = config.rollout.num_envs * config.rollout.max_cycles * config.rollout.max_episode_steps
     kinds = 2 if config.rollout.reversed_rollouts else 1
-    views = (1 + config.views.turned) * (1 + config.views.copies)
-    demonstrations = config.demos.num_episodes * views * config.task.max_episode_steps
-    return demonstrations + iterations * kinds * rollouts
+    copies, turned = 1 + config.views.copies, 1 + config.views.turned
+    demonstrations = config.demos.num_episodes * turned * copies * config.task.max_episode_steps
+    return demonstrations + iterations * kinds * rollouts * (copies if config.renders_rollouts else 1)
 
 
 def training_mb(config: Config, iterations: int = 0) -> int:

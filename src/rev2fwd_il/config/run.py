@@ -77,6 +77,11 @@ class Config(Section):
             plain[section][leaf] = value
         return make_config(plain)
 
+    @property
+    def renders_rollouts(self) -> bool:
+        """Whether rollouts, recorded without images, are shown to policies that see as demonstrations are: as views."""
+        return self.policy.images and self.views.are_asked_for and not self.rollout.images
+
     @field_validator("iterations", mode="wrap")
     @classmethod
     def _a_number_or_auto(cls, value, check):
