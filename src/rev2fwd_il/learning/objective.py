@@ -6,7 +6,8 @@ Encoding two images takes most of a step of an image policy. So that more is lea
 - a linear head reads the task's environment state (where object and target are) off what the U-Net is conditioned on.
   The simulator knows it, the policy does not; the head is dropped when the training ends, so a checkpoint is
   LeRobot's in any case;
-- image encoders may multiply in bfloat16, keypoints and the U-Net in float32.
+- image encoders may multiply in bfloat16, keypoints and the U-Net in float32, and have their maps channels last in
+  memory, with which a step on a CPU takes a fifth less time.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import functools
 from collections.abc import Callable, Iterator
 
 import torch
+from lerobot.policies.diffusion.modeling_diffusion import DiffusionRgbEncoder
 from lerobot.policies.pretrained import PreTrainedPolicy
 from torch import Tensor, nn
 
@@ -106,15 +108,20 @@ def choose_precision(asked: str, device: torch.device) -> str:
 
 def encode_in(precision: str, policy: PreTrainedPolicy) -> None:
     """Let the convolutions of a diffusion policy's image encoders run in `precision`; what they give is float32."""
-    for module in policy.modules() if precision == "bfloat16" else ():
-        if hasattr(module, "backbone"):
-            module.backbone.forward = _autocast(module.backbone.forward, next(policy.parameters()).device.type)
+    for module in policy.modules():
+        if isinstance(module, DiffusionRgbEncoder):
+            forward = _channels_last(module.backbone.forward)
+            in_bfloat16 = _autocast(forward, next(policy.parameters()).device.type)
+            module.backbone.forward = in_bfloat16 if precision == "bfloat16" else forward
 
 
-def _autocast(forward, device_type: str):
+def _channels_last(forward: Callable) -> Callable:
+    return lambda images: forward(images.contiguous(memory_format=torch.channels_last))
+
+
+def _autocast(forward: Callable, device_type: str) -> Callable:
     def in_bfloat16(images: Tensor) -> Tensor:
         with torch.autocast(device_type, dtype=torch.bfloat16):
-            features = forward(images.contiguous(memory_format=torch.channels_last))  # two stages: a fifth faster
-        return features.float()
+            return forward(images).float()
 
     return in_bfloat16
