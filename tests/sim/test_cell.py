@@ -135,6 +135,28 @@ def test_an_unreachable_hand_pose_is_refused(cell, starts):
         cell.reset(np.array([0]), far, starts.obj_pose[:1])
 
 
+@pytest.mark.parametrize(
+    "pose",
+    [
+        (0.25, -0.35, 0.136, 0.97, -0.004, -0.001, 0.245),  # folded: full steps end several turns beyond all limits
+        (0.726, -0.347, 0.131, 0.998, 0.002, 0.005, 0.07),  # stretched: they are not there after 30
+    ],
+)
+def test_where_rollouts_ended_the_hand_is_put_within_the_joints_limits(cell, starts, pose):
+    pose = np.float32(pose)
+    pose[3:] /= np.linalg.norm(pose[3:])
+    everyone = np.arange(cell.num_envs)
+    poses = np.where(everyone[:, None] == 1, pose, starts.ee_pose).astype(np.float32)
+    alone = cell.reset(everyone, starts.ee_pose, starts.obj_pose)
+    joints = cell.joint_pos()
+    seen = cell.reset(everyone, poses, starts.obj_pose)
+    np.testing.assert_allclose(seen.ee_pose[1], pose, atol=2e-3)
+    limits = cell.env.scene["robot"].data.joint_pos_limits.torch.cpu().numpy()[0]
+    assert (cell.joint_pos()[1] >= limits[:, 0] - 0.03).all() and (cell.joint_pos()[1] <= limits[:, 1] + 0.03).all()
+    np.testing.assert_allclose(cell.joint_pos()[0], joints[0], atol=1e-3)  # the others are where they always are
+    np.testing.assert_allclose(seen.ee_pose[0], alone.ee_pose[0], atol=1e-3)
+
+
 def red_pixels(picture):
     r, g, b = picture[..., 0].astype(int), picture[..., 1].astype(int), picture[..., 2].astype(int)
     return (r > 2 * g) & (r > 2 * b)

@@ -17,6 +17,8 @@ from rev2fwd_il.sim.poses import to_xyzw
 from rev2fwd_il.tasks import make_task
 
 IK_ITERATIONS, IK_TOLERANCE_M = 30, 2e-4
+CAREFUL_ITERATIONS, CAREFUL_STEP_RAD = 300, 0.05
+LIMIT_GIVES_RAD = 0.02  # joints may press so far into their limits
 WATCH_EVERY_STEPS = 30
 
 
@@ -180,17 +182,42 @@ class Cell:
             self._appearance.draw(np.asarray(env_ids))
         self._place_object(ids, self._object, obj_pose)
         goal = to_xyzw(torch.as_tensor(np.asarray(ee_pose), dtype=torch.float32, device=self._device))
-        for _ in range(IK_ITERATIONS):
+        astray = self._reach(ids, goal, arm, fingers, IK_ITERATIONS)
+        if astray.any():
+            again = self._reach(
+                ids[astray], goal[astray], arm[astray], fingers[astray], CAREFUL_ITERATIONS, careful=True
+            )
+            if again.any():
+                first = int(torch.argwhere(astray)[again][0])
+                raise SimulationError(
+                    "the arm cannot reach a start pose of the end effector", expected="a pose in its workspace",
+                    found=np.asarray(ee_pose)[first].round(3).tolist(), do="narrow task.x_range or task.y_range",
+                )  # fmt: skip
+
+    def _reach(
+        self, ids: torch.Tensor, goal: torch.Tensor, arm: torch.Tensor, fingers: torch.Tensor, iterations: int,
+        careful: bool = False,
+    ) -> torch.Tensor:  # fmt: skip
+        """Bring end effectors to `goal` (M, 7) x-first from joints `arm` (M, 7); which of them are not there (M,).
+
+        Full steps are soon there almost anywhere, but where the arm is folded or stretched may lead beyond the joints'
+        limits. `careful`: short ones within them, along the way that the arm would go.
+        """
+        limits = self._robot.data.joint_pos_limits.torch[ids.long(), : arm.shape[-1]]
+        lower, upper = limits[..., 0] - LIMIT_GIVES_RAD, limits[..., 1] + LIMIT_GIVES_RAD
+        for _ in range(iterations):
             self._write_joints(ids, torch.cat([arm, fingers], -1))
             error = self._arm.pose_error(goal, ids.long())
             if error.abs().max() < IK_TOLERANCE_M:
-                return
-            arm = arm + self._arm.joint_step(error, ids.long())
-        worst = int(error.abs().amax(-1).argmax())
-        raise SimulationError(
-            "the arm cannot reach a start pose of the end effector", expected="a pose in its workspace",
-            found=np.asarray(ee_pose)[worst].round(3).tolist(), do="narrow task.x_range or task.y_range",
-        )  # fmt: skip
+                break
+            step = self._arm.joint_step(error, ids.long())
+            if careful:
+                longest = step.abs().amax(-1, keepdim=True)
+                step = step * (CAREFUL_STEP_RAD / longest).clamp(max=1)
+                arm = torch.minimum(torch.maximum(arm + step, lower), upper)
+            else:
+                arm = arm + step
+        return ((arm < lower) | (arm > upper)).any(-1) | (error.abs().amax(-1) >= IK_TOLERANCE_M)
 
     def _write_joints(self, ids: torch.Tensor, joints: torch.Tensor) -> None:
         self._robot.write_joint_position_to_sim_index(position=joints, env_ids=ids)
