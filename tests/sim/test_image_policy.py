@@ -17,7 +17,7 @@ from rev2fwd_il.method.alternating import Chains
 from rev2fwd_il.method.demonstration import demonstrate
 from rev2fwd_il.method.rollout import run_attempts
 from rev2fwd_il.method.turned import TurnedDemonstrations
-from rev2fwd_il.method.views import views
+from rev2fwd_il.method.views import _shown, views
 from rev2fwd_il.running.provenance import made_by
 from rev2fwd_il.tasks import make_task, observation
 
@@ -94,6 +94,22 @@ def test_copies_show_the_hand_where_they_say_it_is(cell, shown):
         wrist = cell.images()[1].astype(int)
         errors = [np.abs(wrist - each.wrist_images[frames]).mean() for each in (copy, original)]
         assert (errors[0] < errors[1]) == closest
+
+
+def test_where_a_stretched_arm_cannot_be_moved_on_a_copys_frame_is_the_originals(cell, shown):
+    whole = shown[0]
+    fields = ("ee_pose", "obj_pose", "action", "gripper_width", "images", "wrist_images")
+    original = whole.replace(**{name: getattr(whole, name)[:3] for name in fields})
+    moved = original.ee_pose + np.float32([[0, 0.004, 0, 0, 0, 0, 0]])
+    moved[1, 0] += 1
+    cell.reset(
+        np.arange(cell.num_envs), *(np.tile(getattr(original, name)[0], (cell.num_envs, 1)) for name in VIEWED[:2])
+    )
+    joints = [cell.joint_pos()] * 3
+    (copy,) = _shown(cell, joints, {0: original}, {0: original.replace(ee_pose=moved.copy())})
+    np.testing.assert_array_equal(copy.ee_pose[1], original.ee_pose[1])
+    np.testing.assert_array_equal(copy.ee_pose[::2], moved[::2])
+    assert copy.images.shape == original.images.shape
 
 
 def test_it_sees_pictures_and_no_object_pose(policy, config):

@@ -223,7 +223,7 @@ def test_seeds_that_contradict_each_other_are_refused(changes, message):
         (["policy.images=true"], "images of the rollouts it is finetuned on"),
         (["policy.images=true", "rollout.images=true", "demos.images=false"], "images of the demonstrations"),
         ([*VIEWS, "rollout.include_failures=true"], "views are of successes"),
-        ([*VIEWS, "rollout.images=true", "rollout.hindsight_targets=true"], "targets that images in the rollouts do not"),
+        ([*VIEWS, "rollout.images=true", "rollout.hindsight_targets=true"], "targets that images in the rollouts"),
         (["sim.device=cuda:1"], "sim.device: cuda:1 cannot be had"),
         (["train.device=cuda:1", "seeds=[0,1]"], "run circle-seed0: train.device"),
         (["task.kind=line_task:PlaceOnLine", "train.scene_shift=0.1"], "line_task:PlaceOnLine: does not say"),

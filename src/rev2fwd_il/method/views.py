@@ -37,7 +37,7 @@ def views(
         out = [*originals.values()]
         for copy in range(config.views.copies):
             noise = derive(seed, "views", start, copy)
-            out += _shown(cell, joints, _moved(task, originals, config.views, noise))
+            out += _shown(cell, joints, originals, _moved(task, originals, config.views, noise))
         yield out
 
 
@@ -59,15 +59,25 @@ def _moved(task: Task, originals: dict[int, Episode], config: ViewsConfig, seed:
     return copies
 
 
-def _shown(cell: Cell, joints: list[np.ndarray], copies: dict[int, Episode]) -> list[Episode]:
-    """The copies with images of their states, each arm in nearly the posture of that frame."""
-    padded = [copies.get(env) or next(iter(copies.values())) for env in range(cell.num_envs)] if copies else []
+def _shown(
+    cell: Cell, joints: list[np.ndarray], originals: dict[int, Episode], copies: dict[int, Episode]
+) -> list[Episode]:
+    """The copies with images of their states, each arm in nearly the posture of that frame.
+
+    Where a stretched arm cannot be moved on, that frame of a copy is the original's.
+    """
+    source = [env if env in copies else next(iter(copies)) for env in range(cell.num_envs)] if copies else []
     frames: tuple[list, list] = [], []
-    for step in range(max(map(len, padded), default=0)):
-        rows = [min(step, len(episode) - 1) for episode in padded]
-        poses = ([getattr(e, name)[row] for e, row in zip(padded, rows)] for name in (keys.EE_POSE, keys.OBJ_POSE))
-        posture = np.stack([joints[row][env if env in copies else next(iter(copies))] for env, row in enumerate(rows)])
-        cell.show_beside(posture, *map(np.stack, poses))
+    for step in range(max(map(len, copies.values()), default=0)):
+        rows = [min(step, len(copies[env]) - 1) for env in source]
+        posture = np.stack([joints[row][env] for env, row in zip(source, rows)])
+        beyond = cell.show_beside(posture, *_poses(copies, source, rows))
+        for index in np.flatnonzero(beyond):
+            for name in (keys.EE_POSE, keys.OBJ_POSE):
+                env, row = source[index], rows[index]
+                getattr(copies[env], name)[row] = getattr(originals[env], name)[row]
+        if beyond.any():
+            cell.show_beside(posture, *_poses(copies, source, rows))
         for camera, images in zip(frames, cell.images(), strict=True):
             camera.append(images)
     out = []
@@ -75,3 +85,9 @@ def _shown(cell: Cell, joints: list[np.ndarray], copies: dict[int, Episode]) -> 
         table, wrist = (np.stack([images[env] for images in camera[: len(episode)]]) for camera in frames)
         out.append(episode.replace(images=table, wrist_images=wrist))
     return out
+
+
+def _poses(episodes: dict[int, Episode], envs: list[int], rows: list[int]) -> Iterator[np.ndarray]:
+    """End effectors and objects, (N, 7) each, of these rows."""
+    for name in (keys.EE_POSE, keys.OBJ_POSE):
+        yield np.stack([getattr(episodes[env], name)[row] for env, row in zip(envs, rows)])

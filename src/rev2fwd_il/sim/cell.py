@@ -126,13 +126,14 @@ class Cell:
         return np.concatenate(frames)[:count]
 
     @torch.inference_mode()
-    def show_beside(self, joint_pos: np.ndarray, ee_pose: np.ndarray, obj_pose: np.ndarray) -> None:
+    def show_beside(self, joint_pos: np.ndarray, ee_pose: np.ndarray, obj_pose: np.ndarray) -> np.ndarray:
         """Put every arm at joints (N, 9) and then its end effector at a pose (N, 7) close by, and objects at (N, 7).
 
-        For images; physics goes on from a reset only.
+        Which arms cannot reach it (N,). For images; physics goes on from a reset only.
         """
         joints = torch.as_tensor(joint_pos, dtype=torch.float32, device=self._device)
-        self._place(np.arange(self.num_envs), ee_pose, obj_pose, joints[:, :-2], joints[:, -2:])
+        everyone = np.arange(self.num_envs)
+        return self._place(everyone, ee_pose, obj_pose, joints[:, :-2], joints[:, -2:]).cpu().numpy()
 
     @torch.inference_mode()
     def reset(self, env_ids: np.ndarray, ee_pose: np.ndarray, obj_pose: np.ndarray, gripper_width=None) -> Observation:
@@ -143,7 +144,13 @@ class Cell:
         width = np.full(len(env_ids), self._open_m) if gripper_width is None else gripper_width
         fingers = torch.as_tensor(np.asarray(width), dtype=torch.float32, device=self._device)[:, None] / 2
         home = torch.tensor(self._home, device=self._device).repeat(len(env_ids), 1)
-        self._place(env_ids, ee_pose, obj_pose, home, torch.cat([fingers, fingers], -1))
+        astray = self._place(env_ids, ee_pose, obj_pose, home, torch.cat([fingers, fingers], -1))
+        if astray.any():
+            raise SimulationError(
+                "the arm cannot reach a start pose of the end effector", expected="a pose in its workspace",
+                found=np.asarray(ee_pose)[int(astray.nonzero()[0])].round(3).tolist(),
+                do="narrow task.x_range or task.y_range",
+            )  # fmt: skip
         self.observation = self._read(self.env.observation_manager.compute())
         return self.observation
 
@@ -175,7 +182,7 @@ class Cell:
             self._appearance.begin_batch(batch)
 
     def _place(self, env_ids, ee_pose: np.ndarray, obj_pose: np.ndarray, arm: torch.Tensor, fingers: torch.Tensor):
-        """End effectors and objects in place, by inverse kinematics from arm joints (M, 7)."""
+        """End effectors and objects in place, by inverse kinematics from arm joints (M, 7); which cannot be (M,)."""
         ids = torch.as_tensor(np.asarray(env_ids), dtype=torch.int32, device=self._device)
         self.env.action_manager.reset(ids.long())
         if self._appearance:
@@ -187,12 +194,8 @@ class Cell:
             again = self._reach(
                 ids[astray], goal[astray], arm[astray], fingers[astray], CAREFUL_ITERATIONS, careful=True
             )
-            if again.any():
-                first = int(torch.argwhere(astray)[again][0])
-                raise SimulationError(
-                    "the arm cannot reach a start pose of the end effector", expected="a pose in its workspace",
-                    found=np.asarray(ee_pose)[first].round(3).tolist(), do="narrow task.x_range or task.y_range",
-                )  # fmt: skip
+            astray[astray.clone()] = again
+        return astray
 
     def _reach(
         self, ids: torch.Tensor, goal: torch.Tensor, arm: torch.Tensor, fingers: torch.Tensor, iterations: int,
