@@ -4,6 +4,8 @@ The dataset holds the replays that succeed, of each successful episode and its `
 these `views.copies` copies with the end effector moved, whose commands are the same. Rollouts may come to nothing.
 """
 
+import math
+
 import numpy as np
 
 from rev2fwd_il.running.command_line import make_parser, run
@@ -47,13 +49,12 @@ def _render(args, config, source, writer) -> None:
     from rev2fwd_il.sim.cell import Cell
     from rev2fwd_il.sim.launch import simulation
 
-    with simulation(config, config.views.num_envs, cameras=True, seed=args.seed) as (env, watch):
-        first = sum(writer.rewind())
-        cell, batch = Cell(env, watch, config), config.views.num_envs
+    batches = math.ceil(len(source) / config.views.num_envs)
+    batch = math.ceil(len(source) / batches)  # what is idle would be rendered all the same
+    with simulation(config, batch, cameras=True, seed=args.seed) as (env, watch):
+        cell, first = Cell(env, watch, config), sum(writer.rewind())
         rendered = views(cell, config, writer.meta["task"], source, args.seed, first)
-        for episodes in tqdm(
-            rendered, desc="render", unit="batch", total=-(-len(source) // batch), initial=first // batch
-        ):
+        for episodes in tqdm(rendered, desc="render", unit="batch", total=batches, initial=first // batch):
             for episode in episodes:
                 writer.add(episode)
             writer.finish_batch(batch)

@@ -111,7 +111,7 @@ class ViewsConfig(Section):
     ee_turn_noise: Annotated[float, Field(ge=0)] = Field(
         0.05, description="and turned about the vertical by this much [rad]"
     )
-    num_envs: Count = Field(64, description="environments side by side")
+    num_envs: Count = Field(64, description="environments side by side, at most")
 
     @property
     def are_asked_for(self) -> bool:
@@ -187,7 +187,10 @@ class RolloutConfig(Section):
     num_processes: Count = Field(1, description="processes that share them, where cores are idle")
     max_cycles: Count = Field(4, description="A->B cycles a chain may run")
     max_episode_steps: Count = Field(240, description="control steps an attempt may take")
-    images: bool = Field(False, description="record both cameras")
+    images: bool = Field(
+        False,
+        description="record both cameras; if not, policies that see learn from rollouts rendered as `views` are",
+    )
     after_failure: AfterFailure = Field("stop", description=AFTER_FAILURE)
     max_retries: Annotated[int, Field(ge=0)] = Field(4, description=MAX_RETRIES)
     move_away: bool = Field(
