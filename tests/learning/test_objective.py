@@ -110,6 +110,21 @@ def test_bfloat16_is_for_processors_that_multiply_it(monkeypatch, has):
             choose_precision("bfloat16", cpu)
 
 
+def test_encoders_get_images_channels_last_and_give_the_same_loss(bundle_and_batch):
+    bundle, batch = bundle_and_batch
+    encoders, layouts = bundle.policy.diffusion.rgb_encoder, []
+    first = (encoders[0] if isinstance(encoders, torch.nn.ModuleList) else encoders).backbone[0]
+    hook = first.register_forward_pre_hook(
+        lambda _, given: layouts.append(given[0].is_contiguous(memory_format=torch.channels_last))
+    )
+    losses = [bundle.policy(_seeded(batch))[0]]
+    encode_in("float32", bundle.policy)
+    losses.append(bundle.policy(_seeded(batch))[0])
+    hook.remove()
+    assert not any(layouts[: len(layouts) // 2]) and all(layouts[len(layouts) // 2 :])
+    torch.testing.assert_close(*losses, rtol=1e-4, atol=0)
+
+
 def test_encoders_in_bfloat16_give_nearly_the_same_loss_in_float32(bundle_and_batch):
     bundle, batch = bundle_and_batch
     losses = []

@@ -78,7 +78,7 @@ def _refuse_late_failures(config: Config) -> None:
         advice = "set demos.images: true, or views.copies or views.turned"
         raise ConfigError(f"run {config.name}: policy.images needs images of the demonstrations", do=advice)
     if config.policy.images and config.iterations != 0:
-        _refuse_rollouts_without_images(config)
+        _check_images_of_rollouts(config)
     if config.train.moves_scenes or config.views.turned:
         task_class(config.task.kind)(config.task).check_movable()
     for name in ("sim", "train"):
@@ -99,7 +99,7 @@ def _refuse_late_failures(config: Config) -> None:
         ) from None  # fmt: skip
 
 
-def _refuse_rollouts_without_images(config: Config) -> None:
+def _check_images_of_rollouts(config: Config) -> None:
     if not (config.rollout.images or config.renders_rollouts):
         raise ConfigError(
             f"run {config.name}: policy.images needs images of the rollouts it is finetuned on",
