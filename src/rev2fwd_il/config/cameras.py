@@ -38,6 +38,9 @@ class AppearanceConfig(Section):
 
     light: float = Field(0.0, ge=0, lt=1, description="brightness: factor between 1 - light and 1 + light")
     colour: float = Field(0.0, ge=0, le=0.5, description="each channel of each surface's colour: up to this much, of 1")
+    texture: float = Field(
+        0.0, ge=0, lt=1, description="a pattern on the table: each channel down to 1 - texture of it"
+    )
     camera_position: float = Field(0.0, ge=0, description="the table camera, in each direction: up to this much [m]")
     camera_angle_deg: float = Field(0.0, ge=0, description="and turned about each of its axes by up to this much")
 

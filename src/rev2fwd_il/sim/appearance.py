@@ -1,4 +1,4 @@
-"""The look of each environment: its light, the colours of its surfaces, and where its table camera is.
+"""The look of each environment: its light, its surfaces' colours, its table's pattern, and where its table camera is.
 
 What is drawn for an environment depends on the seed, on what the looks are for (policies are not tested in those that
 they were trained in), on the batch of episodes, and on how often the environment was reset since that began. Brightness
@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 from rev2fwd_il.config.run import Config
 from rev2fwd_il.seeds import generator
 from rev2fwd_il.sim.cameras import looking_at
+from rev2fwd_il.sim.textures import NUM_PATTERNS, PLAIN, TableTextures, draw_patterns
 
 
 class Appearance:
@@ -28,6 +29,9 @@ class Appearance:
         self._shapes = _shapes_by_env(model.shape_label, env.num_envs)
         self._usual = self._colours.clone()
         self._stream, self._num_envs = (seed, "appearance", looks), env.num_envs
+        number = NUM_PATTERNS if self._config.texture else 0
+        patterns = draw_patterns(generator(*self._stream, "patterns"), number, self._config.texture)
+        self._textures = TableTextures(env, patterns)
         self.begin_batch(0)
 
     def begin_batch(self, batch: int) -> None:
@@ -45,7 +49,7 @@ class Appearance:
         )
 
     def _draw_one(self, env: int) -> tuple[np.ndarray, np.ndarray]:
-        """Colours in place; position [m] in the environment and quaternion (x, y, z, w) of its table camera."""
+        """Surfaces in place; position [m] in the environment and quaternion (x, y, z, w) of its table camera."""
         config, rng, shapes = self._config, self._rngs[env], self._shapes[env]
         light = 1 + config.light * rng.uniform(-1, 1)
         shift = config.colour * torch.from_numpy(rng.uniform(-1, 1, (len(shapes), 3))).float()
@@ -53,6 +57,7 @@ class Appearance:
         position = np.add(self._place.position, config.camera_position * rng.uniform(-1, 1, 3))
         turn = Rotation.from_euler("xyz", config.camera_angle_deg * rng.uniform(-1, 1, 3), degrees=True)
         rotation = Rotation.from_quat(looking_at(self._place.position, self._place.look_at)) * turn
+        self._textures.show(env, int(rng.integers(NUM_PATTERNS)) if config.texture else PLAIN)
         return position, rotation.as_quat()
 
 
