@@ -21,7 +21,7 @@ from pathlib import Path
 from measuring import RESULTS, ROOT, Effort, Row
 
 AREAS = {
-    "simulation": ["chains", "cameras", "environments"],
+    "simulation": ["chains", "cameras", "seeing", "environments"],
     "training": ["train_state", "train_images"],
     "data": ["conversion", "memory", "windows"],
     "workflow": ["start", "run"],

@@ -81,10 +81,10 @@ def run_script(name: str, *arguments, threads: int = 1, **options) -> subprocess
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, cwd=ROOT, **options)
 
 
-def demonstrations(folder: Path, image_px: int, episodes: int) -> Path:
-    """A dataset of Task B as the workflow collects it."""
+def demonstrations(folder: Path, image_px: int, episodes: int, height_px: int | None = None) -> Path:
+    """A dataset of Task B as the workflow collects it, with square images unless their height is given."""
     out = folder / f"B_{image_px}.npz"
-    size = ["--image_width", image_px, "--image_height", image_px, "--num_envs", episodes]
+    size = ["--image_width", image_px, "--image_height", height_px or image_px, "--num_envs", episodes]
     collecting = run_script(
         "1_collect_data_pick_place.py", "--out", out, "--num_episodes", episodes, *size, "--headless"
     )
