@@ -77,3 +77,76 @@ use rule train as train_on_forward_demonstrations with:
     benchmark:
         "runs/benchmark_{name}/train_{task}_forward_demos.tsv"
     priority: EVALUATE
+
+
+rule collect_corrections:
+    message:
+        "Have the teacher take over in Task {wildcards.task}, iteration {wildcards.n} (asks for {resources.mem_mb} MB)"
+    input:
+        policy=previous_policy(arm="_teacher"),
+        teacher=teachers_policy,
+    output:
+        data="data/corrections_{task}_{name}_iter{n}.npz",
+        metrics="runs/corrections_{task}_{name}/iter{n}/metrics.json",
+    log:
+        "runs/log_{name}/collect_corrections_{task}_iter{n}.log",
+    benchmark:
+        "runs/benchmark_{name}/collect_corrections_{task}_iter{n}.tsv"
+    threads: setting("rollout.num_processes")
+    priority: EVALUATE
+    resources:
+        gpu=gpus("sim.device"),
+        mem_mb=simulation_memory("rollout.num_envs", "rollout.max_episode_steps"),
+        runtime=growing(720),
+    params:
+        policy=subpath(input.policy, parent=True),
+        teacher=subpath(input.teacher, parent=True),
+        attempts=setting("teacher.attempts"),
+        num_envs=setting("rollout.num_envs"),
+        horizon=setting("rollout.max_episode_steps"),
+        seed=alternating_seed,
+        settings=set_arguments("task", "sim", "plant", "rollout.num_processes"),
+    conda:
+        "../envs/work.yaml"
+    shell:
+        script(
+            "6b_collect_corrections.py --checkpoint {params.policy} --teacher {params.teacher} --task {wildcards.task}",
+            "--out {output.data} --out_metrics {output.metrics} --attempts {params.attempts}",
+            "--num_envs {params.num_envs} --horizon {params.horizon} --seed {params.seed} --headless {params.settings:q}",
+        )
+
+
+use rule merge as merge_corrections with:
+    message:
+        "Merge demonstrations of Task {wildcards.task} and corrections up to iteration {wildcards.n} (asks for {resources.mem_mb} MB)"
+    input:
+        original=demonstrations(),
+        rollouts=new_corrections,
+    output:
+        directory("data/merged_{task}_{name}_teacher_iter{n}"),
+    log:
+        "runs/log_{name}/merge_{task}_teacher_iter{n}.log",
+    benchmark:
+        "runs/benchmark_{name}/merge_{task}_teacher_iter{n}.tsv"
+    priority: EVALUATE
+    params:
+        rollouts=corrections_so_far,
+
+
+use rule finetune as finetune_with_teacher with:
+    message:
+        "Finetune the policy of Task {wildcards.task} with corrections, iteration {wildcards.n}, {params.steps} steps"
+    input:
+        original=demonstrations(),
+        dataset="data/merged_{task}_{name}_teacher_iter{n}",
+        checkpoint=previous_policy(arm="_teacher"),
+    output:
+        policy("{task}", "{name}_teacher", "{n}"),
+    log:
+        "runs/log_{name}/finetune_{task}_teacher_iter{n}.log",
+    benchmark:
+        "runs/benchmark_{name}/finetune_{task}_teacher_iter{n}.tsv"
+    priority: EVALUATE
+    params:
+        rollouts=corrections_so_far,
+        new_rollouts=new_corrections,

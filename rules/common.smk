@@ -28,7 +28,7 @@ FINISH, EVALUATE = 10, 0  # priorities: what the next iteration waits for goes b
 wildcard_constraints:
     name="|".join(map(re.escape, RUNS)),
     task="A|B",
-    arm="(_no_rollouts|_forward_demos)?",  # none: with_rollouts, the method itself
+    arm="(_no_rollouts|_forward_demos|_teacher)?",  # none: with_rollouts, the method itself
     n=r"[1-9]\d*",
     iteration=r"0|[1-9]\d*",
 
@@ -99,6 +99,29 @@ def new_rollouts(wildcards):
     return [
         f"data/{kind}_{wildcards.task}_{wildcards.name}_iter{wildcards.n}.npz" for kind in kinds_of_new_data(wildcards)
     ]
+
+
+def teachers_policy(wildcards):
+    """Input function: who takes over in the arm `teacher`, a policy of another run, which is not made here."""
+    teacher = RUNS[wildcards.name].teacher
+    path = policy(wildcards.task, teacher.run, teacher.iteration)
+    if teacher.run not in RUNS and not os.path.exists(path):
+        sys.exit(f"error: teacher.run: {teacher.run} has no policy here: {path}\n  do:       build that run first")
+    return path
+
+
+def corrections_so_far(wildcards):
+    """As `rollouts_so_far`, of the arm `teacher`."""
+    return [f"data/{kind_of_corrections(wildcards)}_{wildcards.task}_{wildcards.name}_iter{{1..{wildcards.n}}}.npz"]
+
+
+def new_corrections(wildcards):
+    return [f"data/{kind_of_corrections(wildcards)}_{wildcards.task}_{wildcards.name}_iter{wildcards.n}.npz"]
+
+
+def kind_of_corrections(wildcards):
+    """Policies that see are taught by what was rendered afterwards."""
+    return "views_corrections" if RUNS[wildcards.name].policy.images else "corrections"
 
 
 def setting(path):
@@ -242,7 +265,8 @@ def results(name):
     Each list is ascending: asked only for the last iteration, Snakemake would recurse to the first.
     """
     settings, (last, chosen) = RUNS[name], ends(name)
-    arms = {"no_rollouts": (TASKS, range(1, last + 1)), "forward_demos": (["A"], [0])}
+    further = (TASKS, range(1, last + 1))
+    arms = {"no_rollouts": further, "forward_demos": (["A"], [0]), "teacher": further}
     return {
         "demonstrations": [f"data/{stem}_{name}.npz" for stem in ("B", "reversed_A", "A")],
         "inspection": [f"runs/inspect_{name}/{task}" for task in TASKS],

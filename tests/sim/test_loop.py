@@ -10,6 +10,7 @@ import torch
 from rev2fwd_il import keys
 from rev2fwd_il.method.alternating import Chains
 from rev2fwd_il.method.chain_videos import EVERY, ChainVideos
+from rev2fwd_il.method.corrections import PUPIL, TEACHER, Corrections, corrected
 from rev2fwd_il.method.episodes import EpisodeSpec
 from rev2fwd_il.method.evaluation import REPORTED_TOLERANCES_M, FixedStarts, evaluation_starts, summarize_evaluation
 from rev2fwd_il.method.hindsight import relabel
@@ -103,6 +104,30 @@ class Still:
     def plan(self, history, generator):
         hand = history["observation.state"][:, -1:, :7]
         return torch.cat([hand, torch.ones(len(hand), 1, 1)], -1).repeat(1, 8, 1)
+
+
+def test_a_teacher_begins_where_the_policy_was_stopped_and_finishes_the_task(cell, config, demonstrations):
+    """From the demonstrations' own starts, which is where the stand-in of a teacher knows what to do."""
+    corrections = Corrections(config.with_leaves({"rollout.max_episode_steps": 20}), "B", attempts=4, seed=0)
+
+    def assign(env, result):
+        spec = corrections.assign(env, result)
+        if spec is None or spec.policy == TEACHER:
+            return spec
+        known = demonstrations[spec.index]
+        return replace(spec, target_pose=known.target_pose, ee_pose=known.ee_pose[0], obj_pose=known.obj_pose[0])
+
+    policies = {PUPIL: Still(), TEACHER: Recall(demonstrations)}
+    results = list(run_attempts(cell, config, policies, assign, max_episode_steps=240, seed=0))
+    by_actor = {
+        actor: sorted((r for r in results if r.spec.policy == actor), key=lambda r: r.spec.index) for actor in policies
+    }
+    assert [len(each) for each in by_actor.values()] == [4, 4]
+    for before, after in zip(*by_actor.values(), strict=True):
+        assert len(before.episode) == before.spec.max_steps and not before.success
+        assert corrected(after) and not corrected(before)
+        np.testing.assert_allclose(after.episode.obj_pose[0], before.episode.obj_pose[-1], atol=1e-3)
+        np.testing.assert_allclose(after.episode.ee_pose[0], before.episode.ee_pose[-1], atol=2e-3)
 
 
 def test_chains_end_at_their_first_failure(cell, config):

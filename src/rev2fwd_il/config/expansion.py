@@ -79,6 +79,8 @@ def _refuse_late_failures(config: Config) -> None:
         raise ConfigError(f"run {config.name}: policy.images needs images of the demonstrations", do=advice)
     if config.policy.images and config.iterations != 0:
         _check_images_of_rollouts(config)
+    if "teacher" in config.arms:
+        _check_teacher(config)
     if config.train.moves_scenes or config.views.turned:
         task_class(config.task.kind)(config.task).check_movable()
     for name in ("sim", "train"):
@@ -97,6 +99,17 @@ def _refuse_late_failures(config: Config) -> None:
             f"run {config.name}: evaluation.distance_threshold: {tolerance} cannot be the task's", found=error,
             do="lower it, or raise task.min_goal_distance",
         ) from None  # fmt: skip
+
+
+def _check_teacher(config: Config) -> None:
+    if not config.teacher.run:
+        raise ConfigError(
+            f"run {config.name}: the arm `teacher` needs one", do="name a finished run by teacher.run, as `circle`"
+        )
+    if config.policy.images and not config.views.are_asked_for:
+        raise ConfigError(
+            f"run {config.name}: corrections are rendered as views for policies that see", do="set views.copies"
+        )
 
 
 def _check_images_of_rollouts(config: Config) -> None:

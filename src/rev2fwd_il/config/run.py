@@ -21,6 +21,7 @@ from rev2fwd_il.config.sections import (
     RolloutConfig,
     SimConfig,
     StoppingConfig,
+    TeacherConfig,
     TrainConfig,
     ViewsConfig,
     WandbConfig,
@@ -29,7 +30,7 @@ from rev2fwd_il.config.study import StudyConfig
 from rev2fwd_il.config.task import DEFAULT_KIND, TaskSettings, read_task_settings, task_class
 from rev2fwd_il.errors import ConfigError
 
-Arm = Literal["with_rollouts", "no_rollouts", "forward_demos"]
+Arm = Literal["with_rollouts", "no_rollouts", "forward_demos", "teacher"]
 OLD_ARM_NAMES = {"dagger": "with_rollouts"}  # no expert relabels the rollouts, so it was never DAgger
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,8 @@ class Config(Section):
     arms: tuple[Arm, ...] = Field(
         ("with_rollouts",),
         description="with_rollouts: the method; no_rollouts: as many steps on the demonstrations alone; forward_demos: "
-        "task A demonstrated forward, iteration 0 only. All share demonstrations and first policies",
+        "task A demonstrated forward, iteration 0 only; teacher: another run's policies take over, see `teacher`. "
+        "All share demonstrations and first policies",
     )
     study: StudyConfig = StudyConfig()
     task: SerializeAsAny[TaskSettings] = Field(default_factory=lambda: read_task_settings({}))
@@ -65,6 +67,7 @@ class Config(Section):
     policy: PolicyConfig = PolicyConfig()
     train: TrainConfig = TrainConfig()
     rollout: RolloutConfig = RolloutConfig()
+    teacher: TeacherConfig = TeacherConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     stopping: StoppingConfig = StoppingConfig()
     wandb: WandbConfig = WandbConfig()

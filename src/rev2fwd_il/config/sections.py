@@ -229,6 +229,14 @@ class RolloutConfig(Section):
         return present | {"after_failure": former}
 
 
+class TeacherConfig(Section):
+    """The arm `teacher`: policies of another run take over from this one's, and what they do is trained on (DAgger)."""
+
+    run: str = Field("", pattern=r"^([A-Za-z0-9][A-Za-z0-9-]*)?$", description="whose policies, in this folder, teach")
+    iteration: Annotated[int, Field(ge=0)] = Field(1, description="of that run: the policies after it")
+    attempts: Count = Field(256, description="attempts of the policy, a task and iteration, that are taken over")
+
+
 class EvaluationConfig(Section):
     """Independent episodes from fixed starts that every checkpoint shares."""
 

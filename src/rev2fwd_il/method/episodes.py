@@ -27,6 +27,13 @@ class EpisodeSpec:
     max_closed_on_nothing: int | None = None  # control steps with fingers closed on nothing, after which it ends too
     max_still: int | None = None  # control steps in which the hand stays within STILL_M, after which it ends too
     ee_end: np.ndarray | None = None  # (7,): there the hand moves after a success, or having put down what it holds
+    policy: str | None = None  # which of the policies acts, by name; None: the one named like the task
+    max_steps: int | None = None  # control steps it may take, where that is less than others may
+
+    @property
+    def actor(self) -> str:
+        """Name of the policy that acts."""
+        return self.policy or self.task
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ DONE = None  # the message that ends an answer
 
 @dataclass(frozen=True)
 class SimulationSetup:
-    """What is simulated: `num_envs` environments in all, and the checkpoints that act in them, by task."""
+    """What is simulated: `num_envs` environments in all, and the checkpoints that act in them, by name."""
 
     config: Config
     checkpoints: dict[str, str]

@@ -32,7 +32,7 @@ LOWER_STEP_M, OPEN_STEPS, RISE_STEPS, RISE_STEP_M = 0.01, 6, 12, 0.012
 
 
 class Controller:
-    """Drives each environment with the policy of its task; plans again only when a chunk of actions is used up.
+    """Drives each environment with the policy that its episode names; plans again only when a chunk is used up.
 
     Of an attempt's first chunk the end may be left out, so that all environments plan at the same control steps: one
     large batch costs little more than one arm alone. A policy that sees begins its attempts at these steps alone:
@@ -44,7 +44,7 @@ class Controller:
         self._lower, self._upper = task.workspace()
         self._policies, self._task = policies, task
         self._generator = torch.Generator().manual_seed(derive(seed, "diffusion noise"))
-        self._tasks: list[str | None] = [None] * num_envs
+        self._actors: list[str | None] = [None] * num_envs
         self._targets = np.zeros((num_envs, 7), np.float32)
         longest = max(policy.n_action_steps for policy in policies.values())
         self._chunks = np.zeros((num_envs, longest, 8), np.float32)
@@ -56,9 +56,9 @@ class Controller:
         self._command = np.zeros((num_envs, 8), np.float32)
         self._step = 0
 
-    def may_begin(self, task: str) -> bool:
-        """Whether an attempt at this task can begin at the present step."""
-        policy = self._policies[task]
+    def may_begin(self, spec: EpisodeSpec) -> bool:
+        """Whether this attempt can begin at the present step."""
+        policy = self._policies[spec.actor]
         return not policy.uses_images or self._step % policy.n_action_steps == 0
 
     def looks(self) -> bool:
@@ -68,15 +68,15 @@ class Controller:
 
     def begins(self, env: int) -> bool:
         """Whether the attempt begins at the present step."""
-        return self._tasks[env] is not None and self._started[env] == self._step
+        return self._actors[env] is not None and self._started[env] == self._step
 
     def acts(self, env: int) -> bool:
         """Whether the policy has the environment at the present step: an attempt has begun."""
-        return self._tasks[env] is not None and self._started[env] <= self._step
+        return self._actors[env] is not None and self._started[env] <= self._step
 
     def start(self, env: int, spec: EpisodeSpec) -> None:
         """A new attempt: no history, no chunk."""
-        self._tasks[env], self._targets[env] = spec.task, spec.target_pose
+        self._actors[env], self._targets[env] = spec.actor, spec.target_pose
         self._freeing[env] = self._freeing_commands(env, spec)
         self._started[env] = self._step + len(self._freeing[env])
 
@@ -88,7 +88,7 @@ class Controller:
             there = np.concatenate([np.clip(spec.ee_begin[:3], self._lower, self._upper), spec.ee_begin[3:]])
             way = self._task.way_away(here, self._seen[-1][0].obj_pose[env], there)
             commands = [*commands, *command_sequence(here, way)] if way else commands
-        policy = self._policies[spec.task]
+        policy = self._policies[spec.actor]
         waiting = -(self._step + len(commands)) % policy.n_action_steps if policy.uses_images else 0
         return commands + commands[-1:] * waiting
 
@@ -105,7 +105,7 @@ class Controller:
 
     def leave(self, env: int, way: list[Waypoint], put_down_at_z: float | None = None) -> None:
         """Have the hand put down what it holds, and go this way from there on, whatever the policy would do."""
-        self._tasks[env] = None
+        self._actors[env] = None
         down = [] if put_down_at_z is None else self._putting_down(env, put_down_at_z)
         here = (down[-1] if down else self._command[env])[:7]
         self._leaving[env] = down + list(command_sequence(here, way))
@@ -116,17 +116,17 @@ class Controller:
 
     def retire(self, env: int) -> None:
         """Hold the last command from now on."""
-        self._tasks[env] = None
+        self._actors[env] = None
 
     def act(self, observation: Observation, camera_images=None) -> np.ndarray:
         """(N, 8): the commands at this observation. Retired environments hold still."""
-        assigned = [env for env, task in enumerate(self._tasks) if task]
+        assigned = [env for env, actor in enumerate(self._actors) if actor]
         active = [env for env in assigned if self.acts(env)]
         freeing = [env for env in assigned if not self.acts(env)]
         self._seen.append((observation, camera_images))
-        for task, policy in self._policies.items():
+        for actor, policy in self._policies.items():
             used_up = self._step % policy.n_action_steps == 0
-            acting = [env for env in active if self._tasks[env] == task]
+            acting = [env for env in active if self._actors[env] == actor]
             due = [env for env in acting if used_up or self.begins(env)]
             if due:
                 planned = policy.plan(self._stacked(due, policy), self._generator).numpy()
@@ -186,7 +186,7 @@ def run_attempts(
     on_nothing = np.zeros(cell.num_envs, int)  # for how many control steps the fingers have been closed on nothing
     waiting = {env: spec for env in range(cell.num_envs) if (spec := assign(env, None))}
     for step in count(1):
-        beginning = {env: spec for env, spec in waiting.items() if controller.may_begin(spec.task)}
+        beginning = {env: spec for env, spec in waiting.items() if controller.may_begin(spec)}
         _assign(cell, controller, beginning)
         for env in beginning:
             current[env] = waiting.pop(env)
@@ -217,7 +217,8 @@ def run_attempts(
                 success, length = bool(succeeded[env]), buffer.length(env)
                 patience = length + 1 if spec.max_closed_on_nothing is None else spec.max_closed_on_nothing
                 stuck = spec.max_still is not None and buffer.stays_within(env, spec.max_still, STILL_M)
-                over = success or stuck or length >= max_episode_steps or min(on_nothing[env], length) >= patience
+                longest = min(max_episode_steps, spec.max_steps or max_episode_steps)
+                over = success or stuck or length >= longest or min(on_nothing[env], length) >= patience
                 if not over:
                     continue
                 verdicts[env] = {

@@ -20,8 +20,14 @@ ARM_STYLE = {
     "with_rollouts": {},
     "no_rollouts": {"mfc": "w", "alpha": 0.75, "linestyle": ":"},
     "forward_demos": {"mfc": "w", "marker": "^"},
+    "teacher": {"mfc": "w", "marker": "D", "linestyle": "-."},
 }
-ARM_LABEL = {"with_rollouts": "", "no_rollouts": "no rollouts, ", "forward_demos": "forward demonstrations, "}
+ARM_LABEL = {
+    "with_rollouts": "",
+    "no_rollouts": "no rollouts, ",
+    "forward_demos": "forward demonstrations, ",
+    "teacher": "teacher, ",
+}
 OFFSETS = {  # side by side where intervals would cover each other
     (arm, task): 0.05 * (2 * i + j) - 0.05 for i, arm in enumerate(ARM_STYLE) for j, task in enumerate(TASK_STYLE)
 }

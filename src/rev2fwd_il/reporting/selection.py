@@ -61,7 +61,7 @@ class Selection:
         if self.iterations is None:
             return None
         first, last = 0, self.iterations
-        if kind == "rollouts" or arm == "no_rollouts":
+        if kind == "rollouts" or arm in ("no_rollouts", "teacher"):
             first = 1
         if kind == "chains" and self.chains:
             first = last = self.iterations if self.chosen is None else self.chosen

@@ -32,7 +32,7 @@ def iteration_of(job: str) -> int:
 
 def stage_of(job: str) -> str:
     """The name of a job without task, arm and iteration: "evaluate_A_iter1" -> "evaluate"."""
-    return re.sub(r"_(A|B|iter\d+|no_rollouts|forward_demos)(?=_|$)", "", job)
+    return re.sub(r"_(A|B|iter\d+|no_rollouts|forward_demos|teacher)(?=_|$)", "", job)
 
 
 def _read(path: Path) -> Benchmark | None:

@@ -18,7 +18,7 @@ from rev2fwd_il.running.benchmarks import read_benchmarks, stage_of
 from rev2fwd_il.running.run_progress import last_bar
 
 BENCHMARK = "benchmark_"
-ARMS = re.compile(r"_no_rollouts|_forward_demos|(?<=/)forward_|(?<=_)forward_")
+ARMS = re.compile(r"_no_rollouts|_forward_demos|_teacher|(?<=/)forward_|(?<=_)forward_")
 TRAININGS = ("train", "finetune")
 NAME = "{name}"
 GB = 1e9

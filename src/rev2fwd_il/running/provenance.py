@@ -25,7 +25,7 @@ HASH_DIGITS = 16
 WEIGHTS = "model.safetensors"
 SIDECAR = Path("meta/rev2fwd.json")  # the record of a LeRobot dataset
 PACKAGES = ("numpy", "torch", "isaaclab", "newton", "mujoco-warp", "warp-lang", "lerobot", "h5py")
-ROLLOUTS, CHAINS = "rollouts", "chains"  # kinds of what policies did
+ROLLOUTS, CHAINS, CORRECTIONS = "rollouts", "chains", "corrections"  # kinds of what policies did
 MAKER = ("code_version", "machine", "versions", "resumed_by")  # who made it, not what it is
 
 _CELL = ("task", "sim", "plant")
@@ -57,6 +57,9 @@ SETTINGS = {
     CHAINS: (
         *_CELL, *_PLANNING, "evaluation.num_processes", "evaluation.max_episode_steps",
         *(f"evaluation.{key}" for key in _OF_CHAINS),
+    ),
+    CORRECTIONS: (
+        *_CELL, "rollout.num_envs", "rollout.num_processes", "rollout.max_episode_steps", "teacher.attempts",
     ),
     "evaluation": (*_CELL, *_PLANNING, *_STARTS),
 }  # fmt: skip
@@ -94,7 +97,7 @@ def made_by(
 
 def by_policy(meta: dict) -> dict:
     """{"by_policy": True} if a policy acted in the data that this meta is of, else {}."""
-    return {"by_policy": True} if meta.get("kind") in (ROLLOUTS, CHAINS) or meta.get("by_policy") else {}
+    return {"by_policy": True} if meta.get("kind") in (ROLLOUTS, CHAINS, CORRECTIONS) or meta.get("by_policy") else {}
 
 
 def inherited(meta: dict) -> dict:

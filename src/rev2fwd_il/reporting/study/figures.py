@@ -21,7 +21,12 @@ from rev2fwd_il.reporting.runs import ARM, CHOSEN, FAILURES, INTERVENTIONS, ITER
 from rev2fwd_il.reporting.study.measures import CLEARANCE
 
 COLORS = (DARK, MIDDLE, "#3a7d44", "#b07c0c", "#5f4b8b", LIGHT)
-ARM_LINES = {"with_rollouts": ("-", "o"), "no_rollouts": (":", "s"), "forward_demos": ("--", "^")}
+ARM_LINES = {
+    "with_rollouts": ("-", "o"),
+    "no_rollouts": (":", "s"),
+    "forward_demos": ("--", "^"),
+    "teacher": ("-.", "D"),
+}
 DODGE = 0.025  # iterations, between series whose intervals would cover each other
 Drawn = tuple[Figure, list[dict]] | None
 
@@ -149,7 +154,7 @@ def _lines(axis, rows: list[dict], x: Callable, along: str = ITERATION) -> None:
         series.setdefault((*_color_key(row, along), row[ARM], *first), []).append(row)
     for index, (key, points) in enumerate(series.items()):
         arm = points[0][ARM]
-        if along == ITERATION and arm == "no_rollouts":
+        if along == ITERATION and arm in ("no_rollouts", "teacher"):
             start = [
                 row for row in rows if _color_key(row, along) == _color_key(points[0], along) and row[ITERATION] == 0
             ]

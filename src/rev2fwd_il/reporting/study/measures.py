@@ -88,15 +88,14 @@ def minutes_behind(benchmarks: dict[str, Benchmark], arm: str, n: int) -> float 
     extra = ["render_forward_views_A"] if arm == "forward_demos" else [f"render_views_{task}" for task in keys.TASKS]
     stages = ["reverse_rollouts", "replay_rollouts", "relabel_rollouts"]
     stages += ["render_rollout", "render_hindsight", "render_replayed"]
-    extra += [
-        f"{stage}_{task}_iter{i}" for stage in stages for task in keys.TASKS for i in range(1, n + 1) if arm == METHOD
-    ]
+    stages = {METHOD: stages, "teacher": ["render_corrections"]}.get(arm, [])
+    extra += [f"{stage}_{task}_iter{i}" for stage in stages for task in keys.TASKS for i in range(1, n + 1)]
     not_in_every_run = [job for job in extra if job in benchmarks]
     return sum(benchmarks[job].seconds for job in (*jobs, *not_in_every_run)) / 60
 
 
 def jobs_behind(arm: str, n: int) -> list[str]:
-    """Jobs of the policies of iteration n, both tasks, but for reversed rollouts, which not every run has."""
+    """Jobs of the policies of iteration n, both tasks, but for those that not every run has."""
     jobs = [*DATA_JOBS, *(f"{stage}_{task}" for stage in ("convert", "train") for task in keys.TASKS)]
     for i in range(1, n + 1):
         if arm == METHOD:
@@ -104,6 +103,7 @@ def jobs_behind(arm: str, n: int) -> list[str]:
                 f"alternate_iter{i}",
                 *(f"{what}_{task}_iter{i}" for what in ("merge", "finetune") for task in "AB"),
             ]
-        else:
-            jobs += [f"finetune_{task}_{arm}_iter{i}" for task in keys.TASKS]
+            continue
+        stages = ["collect_corrections_{}", "merge_{}_teacher"] if arm == "teacher" else []
+        jobs += [f"{stage.format(task)}_iter{i}" for stage in (*stages, f"finetune_{{}}_{arm}") for task in keys.TASKS]
     return jobs

@@ -26,9 +26,11 @@ class Asked:
     def tests(self) -> list[tuple[str, str, int]]:
         """(arm, task, iteration) of every evaluation."""
         through = range(self.iterations + 1)
+        further = [(task, n) for n in through[1:] for task in keys.TASKS]
         of_arm = {
             METHOD: [(task, n) for n in through for task in keys.TASKS],
-            "no_rollouts": [(task, n) for n in through[1:] for task in keys.TASKS],
+            "no_rollouts": further,
+            "teacher": further,
             "forward_demos": [(keys.TASK_A, 0)],
         }
         return [(arm, task, n) for arm in self.arms for task, n in of_arm[arm]]
