@@ -105,7 +105,7 @@ rule collect_corrections:
         num_envs=setting("rollout.num_envs"),
         horizon=setting("rollout.max_episode_steps"),
         seed=alternating_seed,
-        settings=set_arguments("task", "sim", "plant", "rollout.num_processes"),
+        settings=set_arguments("task", "sim", "plant", "teacher", "rollout.num_processes"),
     conda:
         "../envs/work.yaml"
     shell:

@@ -13,6 +13,7 @@ from rev2fwd_il.config.run import Config, make_config
 from rev2fwd_il.data.npz import write_arrays
 from rev2fwd_il.data.reading import DatasetWriter, EpisodeDataset
 from rev2fwd_il.errors import DataError
+from rev2fwd_il.reporting.selection import Selection
 from rev2fwd_il.running.json_files import write_json
 from rev2fwd_il.running.lineage import differing_settings, draw, read_record, read_tree, stale
 from rev2fwd_il.running.provenance import SETTINGS, content_hash, made_by, relevant_settings
@@ -93,6 +94,24 @@ def test_a_parent_that_changed_or_is_gone_is_named(family):
     write(Path("data/A.npz"), "replayed", "A", ["data/reversed_A.npz"], episodes=(2,))
     reasons = stale(read_tree(Path("runs/evaluation")), Config())
     assert reasons == ["data/A.npz has changed since", "data/B.npz is gone"]
+
+
+def test_what_another_run_made_need_not_have_this_ones_settings(family):
+    """The teacher of corrections, for example; its contents count."""
+    config = make_config({"demos": {"num_envs": 7}, "teacher": {"run": "other"}})
+    taught = made_by(
+        config, kind="corrections", seed=0, task="A", of_other_runs=["data/A.npz"], policy={"n_action_steps": 12}
+    )
+    write_json(Path("runs/corrections/metrics.json"), {"made_by": taught})
+    selection = Selection(config=config, root=family)
+    assert selection.why_outdated(read_record(Path("runs/corrections"))) is None
+    assert stale(read_tree(Path("runs/corrections")), config) == []
+    assert selection.why_outdated(read_record(Path("data/A.npz")))  # of which this run would say otherwise
+    Path("data/A.npz").unlink()
+    write(Path("data/A.npz"), "replayed", "A", ["data/reversed_A.npz"], episodes=(2,))
+    assert stale(read_tree(Path("runs/corrections")), config) == ["data/A.npz has changed since"]
+    other = make_config({"demos": {"num_envs": 7}, "teacher": {"run": "another"}})
+    assert "teacher.run was other" in Selection(config=other, root=family).why_outdated(taught)
 
 
 def test_records_hold_neither_time_nor_absolute_path(family):

@@ -43,7 +43,10 @@ def main(args) -> None:
         config, paths, num_envs=min(args.num_envs, args.attempts), seed=args.seed,
         num_processes=config.rollout.num_processes, viewer=viewer(args),
     )  # fmt: skip
-    meta = made_by(config, kind=CORRECTIONS, seed=args.seed, task=args.task, parents=[*paths.values()])
+    meta = made_by(
+        config, kind=CORRECTIONS, seed=args.seed, task=args.task, parents=[args.checkpoint],
+        of_other_runs=[args.teacher],
+    )  # fmt: skip
     corrections = Corrections(config, args.task, args.attempts, args.seed)
     solved, taught = 0, 0
     with (

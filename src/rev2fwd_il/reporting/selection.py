@@ -12,7 +12,7 @@ from typing import get_args
 from rev2fwd_il.config.run import Arm, Config
 from rev2fwd_il.errors import ConfigError, DataError
 from rev2fwd_il.running.lineage import differing_settings, read_record
-from rev2fwd_il.running.provenance import SETTINGS, WEIGHTS, content_hash
+from rev2fwd_il.running.provenance import OTHER_RUN, SETTINGS, WEIGHTS, content_hash
 
 METHOD, *OTHER_ARMS = ARMS = get_args(Arm)
 SEEDED = ("demonstrations", "evaluation")  # kinds whose seed is that of the run
@@ -90,6 +90,8 @@ class Selection:
         name, path = parent["path"], self.root / parent["path"]
         if (path / WEIGHTS).is_file() and content_hash(path) != parent["hash"]:
             return f"{name} has changed since"
+        if parent.get(OTHER_RUN):
+            return None
         if name not in self._outdated:
             try:
                 reason = self.why_outdated(read_record(path))

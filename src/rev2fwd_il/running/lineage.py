@@ -20,7 +20,7 @@ from rev2fwd_il.config.run import Config
 from rev2fwd_il.config.task import DEFAULT_KIND
 from rev2fwd_il.data.npz import map_npz
 from rev2fwd_il.errors import DataError
-from rev2fwd_il.running.provenance import content_hash, relevant_settings
+from rev2fwd_il.running.provenance import OTHER_RUN, content_hash, relevant_settings
 
 LAST_CHECKPOINT = "checkpoints/checkpoints/last/pretrained_model"
 SIDECARS = ("training.json", "meta/rev2fwd.json", "metrics.json", f"{LAST_CHECKPOINT}/training.json")
@@ -35,6 +35,7 @@ class Artifact:
     record: dict
     state: str = SAME  # against the hash its child remembers
     parents: list["Artifact"] = field(default_factory=list)
+    other_run: bool = False  # made with settings of its own
 
     @property
     def title(self) -> str:
@@ -83,11 +84,11 @@ def read_tree(path: Path, root: Path = Path(".")) -> Artifact:
 def _read(path: Path, record: dict, root: Path, known: dict) -> Artifact:
     node = Artifact(path, record)
     for entry in record["parents"]:
-        node.parents.append(_read_parent(root / entry["path"], entry["hash"], root, known))
+        node.parents.append(_read_parent(root / entry["path"], entry, root, known))
     return node
 
 
-def _read_parent(path: Path, remembered: str, root: Path, known: dict) -> Artifact:
+def _read_parent(path: Path, entry: dict, root: Path, known: dict) -> Artifact:
     if path not in known:
         try:
             record = read_record(path)
@@ -96,10 +97,10 @@ def _read_parent(path: Path, remembered: str, root: Path, known: dict) -> Artifa
         known[path] = _read(path, record, root, known) if record else Artifact(path, {})
     found = known[path]
     try:
-        state = SAME if content_hash(path) == remembered else CHANGED
+        state = SAME if content_hash(path) == entry["hash"] else CHANGED
     except DataError:
         state = GONE
-    return Artifact(found.path, found.record, state, found.parents)
+    return Artifact(found.path, found.record, state, found.parents, bool(entry.get(OTHER_RUN)))
 
 
 def draw(node: Artifact) -> Iterator[str]:
@@ -149,7 +150,7 @@ def stale(node: Artifact, config: Config) -> list[str]:
         artifact = waiting.pop(0)
         if artifact.state:
             reasons.append(f"{artifact.path} {artifact.state}")
-        if artifact.path in seen or not artifact.record:
+        if artifact.path in seen or artifact.other_run or not artifact.record:
             continue
         seen.add(artifact.path)
         waiting += artifact.parents

@@ -26,6 +26,7 @@ WEIGHTS = "model.safetensors"
 SIDECAR = Path("meta/rev2fwd.json")  # the record of a LeRobot dataset
 PACKAGES = ("numpy", "torch", "isaaclab", "newton", "mujoco-warp", "warp-lang", "lerobot", "h5py")
 ROLLOUTS, CHAINS, CORRECTIONS = "rollouts", "chains", "corrections"  # kinds of what policies did
+OTHER_RUN = "other_run"  # of a parent: its settings are not this run's
 MAKER = ("code_version", "machine", "versions", "resumed_by")  # who made it, not what it is
 
 _CELL = ("task", "sim", "plant")
@@ -59,7 +60,7 @@ SETTINGS = {
         *(f"evaluation.{key}" for key in _OF_CHAINS),
     ),
     CORRECTIONS: (
-        *_CELL, "rollout.num_envs", "rollout.num_processes", "rollout.max_episode_steps", "teacher.attempts",
+        *_CELL, "rollout.num_envs", "rollout.num_processes", "rollout.max_episode_steps", "teacher",
     ),
     "evaluation": (*_CELL, *_PLANNING, *_STARTS),
 }  # fmt: skip
@@ -73,10 +74,12 @@ def made_by(
     task: str | None,
     parents: list[str | Path] = (),
     policy: dict | None = None,
+    of_other_runs: list[str | Path] = (),
 ) -> dict:
     """Record of an artifact: what it is, the settings behind it, who made it, and the parents with their contents.
 
-    `policy` holds settings of that section as a checkpoint has them, which count and not the configuration's.
+    Parents `of_other_runs` have settings of their own, which need not be this configuration's. `policy` holds settings
+    of that section as a checkpoint has them, which count and not the configuration's.
     """
     own = {f"policy.{FORMER_NAMES.get(key, key)}": value for key, value in (policy or {}).items() if value is not None}
     settings = relevant_settings(config, kind) | own
@@ -91,8 +94,12 @@ def made_by(
         "code_version": code_version(),
         "machine": machine(),
         "versions": versions(),
-        "parents": [{"path": shown_path(parent), "hash": content_hash(parent)} for parent in parents],
+        "parents": [*map(_parent, parents), *(_parent(each) | {OTHER_RUN: True} for each in of_other_runs)],
     }
+
+
+def _parent(path: str | Path) -> dict:
+    return {"path": shown_path(path), "hash": content_hash(path)}
 
 
 def by_policy(meta: dict) -> dict:
