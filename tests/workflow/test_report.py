@@ -41,6 +41,7 @@ def selected(name: str, selection: Selection) -> set[str]:
 )
 def test_the_command_line_says_what_the_inputs_name(planner, iterations, arms, chains):
     config = (f"iterations={iterations}", f"arms=[{','.join(arms)}]", f"evaluation={{chains: {chains}}}")
+    config += ("teacher={run: circle, iteration: 0}",)
     inputs, command = planned_report(planner, *config)
     tests = {path for path in inputs if path.endswith("metrics.json") or "rollout" in path}
     assert tests == selected("circle", Selection(iterations, tuple(arms), chains > 0))

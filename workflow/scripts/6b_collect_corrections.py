@@ -33,6 +33,7 @@ def main(args) -> None:
     from rev2fwd_il.running.checkpoint_files import check_checkpoint
     from rev2fwd_il.running.json_files import write_json
     from rev2fwd_il.running.provenance import CORRECTIONS, made_by
+    from rev2fwd_il.tasks import make_task
 
     test = {"num_envs": args.num_envs, "max_episode_steps": args.horizon}
     config = with_changes(args.settings, rollout=test, teacher={"attempts": args.attempts})
@@ -48,7 +49,7 @@ def main(args) -> None:
         of_other_runs=[args.teacher],
     )  # fmt: skip
     corrections = Corrections(config, args.task, args.attempts, args.seed)
-    solved, taught = 0, 0
+    solved, taught, failures = 0, 0, dict.fromkeys(make_task(config.task).failures, 0)
     with (
         DatasetWriter(args.out, meta, allow_empty=True) as writer,
         simulations(setup) as cells,
@@ -58,11 +59,14 @@ def main(args) -> None:
             if result.spec.policy == TEACHER:
                 writer.add(result.episode)
                 taught += result.success
+                if not result.success:
+                    failures[result.failure] = failures.get(result.failure, 0) + 1
             solved += result.spec.policy == PUPIL and result.success
             progress.update(result.spec.policy == TEACHER or result.success)
         cells.close()
     taken_over = args.attempts - solved
     metrics = {"attempts": args.attempts, "ended_by_policy": solved, "corrections": rate(taught, taken_over)}
+    metrics |= {"failures": failures}
     if args.out_metrics:
         write_json(Path(args.out_metrics), metrics | {"made_by": meta})
     print(f"{args.out}: {taught} of {taken_over} corrections succeed; {solved} attempts had ended before")
