@@ -96,7 +96,7 @@ rule collect_corrections:
     priority: EVALUATE
     resources:
         gpu=gpus("sim.device"),
-        mem_mb=simulation_memory("rollout.num_envs", "rollout.max_episode_steps"),
+        mem_mb=simulation_memory("rollout.num_envs", "rollout.max_episode_steps", "policy.images"),
         runtime=growing(720),
     params:
         policy=subpath(input.policy, parent=True),
@@ -105,7 +105,7 @@ rule collect_corrections:
         num_envs=setting("rollout.num_envs"),
         horizon=setting("rollout.max_episode_steps"),
         seed=alternating_seed,
-        settings=set_arguments("task", "sim", "plant", "teacher", "rollout.num_processes"),
+        settings=set_arguments("task", "sim", "plant", "teacher", "rollout.num_processes", "policy.images"),
     conda:
         "../envs/work.yaml"
     shell:
@@ -121,7 +121,7 @@ use rule merge as merge_corrections with:
         "Merge demonstrations of Task {wildcards.task} and corrections up to iteration {wildcards.n} (asks for {resources.mem_mb} MB)"
     input:
         original=demonstrations(),
-        rollouts=new_corrections,
+        rollouts="data/corrections_{task}_{name}_iter{n}.npz",
     output:
         directory("data/merged_{task}_{name}_teacher_iter{n}"),
     log:
@@ -149,4 +149,4 @@ use rule finetune as finetune_with_teacher with:
     priority: EVALUATE
     params:
         rollouts=corrections_so_far,
-        new_rollouts=new_corrections,
+        new_rollouts="data/corrections_{task}_{name}_iter{n}.npz",

@@ -112,16 +112,7 @@ def teachers_policy(wildcards):
 
 def corrections_so_far(wildcards):
     """As `rollouts_so_far`, of the arm `teacher`."""
-    return [f"data/{kind_of_corrections(wildcards)}_{wildcards.task}_{wildcards.name}_iter{{1..{wildcards.n}}}.npz"]
-
-
-def new_corrections(wildcards):
-    return [f"data/{kind_of_corrections(wildcards)}_{wildcards.task}_{wildcards.name}_iter{wildcards.n}.npz"]
-
-
-def kind_of_corrections(wildcards):
-    """Policies that see are taught by what was rendered afterwards."""
-    return "views_corrections" if RUNS[wildcards.name].policy.images else "corrections"
+    return [f"data/corrections_{wildcards.task}_{wildcards.name}_iter{{1..{wildcards.n}}}.npz"]
 
 
 def setting(path):

@@ -164,7 +164,7 @@ use rule render_views as render_rollouts with:
         seed=alternating_seed,
         settings=set_arguments("task", "sim", "plant", *VIEWS_OF_ROLLOUTS, *SINGLE_FRAMES),
     wildcard_constraints:
-        kind="rollout|hindsight|replayed|corrections",
+        kind="rollout|hindsight|replayed",
 
 
 rule evaluate:

@@ -130,6 +130,26 @@ def test_a_teacher_begins_where_the_policy_was_stopped_and_finishes_the_task(cel
         np.testing.assert_allclose(after.episode.ee_pose[0], before.episode.ee_pose[-1], atol=2e-3)
 
 
+def test_what_the_policy_has_lifted_the_teacher_need_not_lift_again(cell, config, demonstrations):
+    lowering = [int(np.flatnonzero(e.obj_pose[:, 2] > config.task.height_threshold)[-1]) + 1 for e in demonstrations]
+    stops = [-(-step // 8) * 8 for step in lowering]  # at the end of a chunk, with which the stand-in goes on
+    corrections = Corrections(config, "B", attempts=4, seed=0)
+
+    def assign(env, result):
+        spec = corrections.assign(env, result)
+        if spec is None or spec.policy == TEACHER:
+            return spec
+        known = demonstrations[spec.index]
+        begin = {"target_pose": known.target_pose, "ee_pose": known.ee_pose[0], "obj_pose": known.obj_pose[0]}
+        return replace(spec, **begin, max_steps=stops[spec.index])
+
+    both = Recall(demonstrations)
+    results = list(run_attempts(cell, config, {PUPIL: both, TEACHER: both}, assign, max_episode_steps=240, seed=0))
+    taught = [result for result in results if result.spec.policy == TEACHER]
+    assert len(taught) == 4 and all(corrected(result) for result in taught)
+    assert all(result.episode.obj_pose[:, 2].max() < config.task.height_threshold for result in taught)
+
+
 def test_chains_end_at_their_first_failure(cell, config):
     chains = Chains(config, cell.num_envs, max_cycles=3, seed=0)
     still = {"A": Still(), "B": Still()}

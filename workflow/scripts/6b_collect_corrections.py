@@ -33,21 +33,23 @@ def main(args) -> None:
     from rev2fwd_il.running.checkpoint_files import check_checkpoint
     from rev2fwd_il.running.json_files import write_json
     from rev2fwd_il.running.provenance import CORRECTIONS, made_by
+    from rev2fwd_il.sim.cameras import calibration
     from rev2fwd_il.tasks import make_task
 
     test = {"num_envs": args.num_envs, "max_episode_steps": args.horizon}
     config = with_changes(args.settings, rollout=test, teacher={"attempts": args.attempts})
-    paths = {PUPIL: args.checkpoint, TEACHER: args.teacher}
+    paths, images = {PUPIL: args.checkpoint, TEACHER: args.teacher}, config.policy.images
     for path in paths.values():
         check_checkpoint(path)
     setup = SimulationSetup(
         config, paths, num_envs=min(args.num_envs, args.attempts), seed=args.seed,
-        num_processes=config.rollout.num_processes, viewer=viewer(args),
+        num_processes=config.rollout.num_processes, cameras=images, viewer=viewer(args),
     )  # fmt: skip
     meta = made_by(
         config, kind=CORRECTIONS, seed=args.seed, task=args.task, parents=[args.checkpoint],
         of_other_runs=[args.teacher],
     )  # fmt: skip
+    meta |= calibration(config) if images else {}
     corrections = Corrections(config, args.task, args.attempts, args.seed)
     solved, taught, failures = 0, 0, dict.fromkeys(make_task(config.task).failures, 0)
     with (
@@ -55,7 +57,7 @@ def main(args) -> None:
         simulations(setup) as cells,
         tqdm(total=args.attempts, desc=f"correct {args.task}", unit="attempt") as progress,
     ):
-        for result in cells.attempts(corrections, max_episode_steps=args.horizon):
+        for result in cells.attempts(corrections, max_episode_steps=args.horizon, images=images):
             if result.spec.policy == TEACHER:
                 writer.add(result.episode)
                 taught += result.success

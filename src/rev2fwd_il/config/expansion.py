@@ -106,10 +106,6 @@ def _check_teacher(config: Config) -> None:
         raise ConfigError(
             f"run {config.name}: the arm `teacher` needs one", do="name a finished run by teacher.run, as `circle`"
         )
-    if config.policy.images and not config.views.are_asked_for:
-        raise ConfigError(
-            f"run {config.name}: corrections are rendered as views for policies that see", do="set views.copies"
-        )
 
 
 def _check_images_of_rollouts(config: Config) -> None:

@@ -7,7 +7,9 @@
 DAgger asks an expert what to do in the states that a policy comes to. Here the expert is a policy that observes poses,
 which can be asked anywhere. A policy predicts chunks of actions, and what is asked for at each step of somebody else's
 way makes no chunk: so the teacher acts, from a random step of the policy's attempt to the end of the task, and its
-episode is a demonstration that begins where the policy has brought things. Attempts that the policy ends before that
+episode is a demonstration that begins where the policy has brought things. Both parts are judged as one: the policy may
+have lifted what the teacher only sets down. They are recorded with images for policies that see, since a replay from
+the middle could not be judged. Attempts that the policy ends before that
 step bring nothing; those that go wrong last, so they are taken over more often.
 """
 
@@ -38,7 +40,9 @@ class Corrections:
     def assign(self, env: int, result: EpisodeResult | None) -> EpisodeSpec | None:
         """The teacher's part of an attempt that has not succeeded, else the policy's of the next."""
         if result is not None and result.spec.policy == PUPIL and not result.success:
-            return EpisodeSpec(self._direction, result.spec.target_pose, index=result.spec.index, policy=TEACHER)
+            return EpisodeSpec(
+                self._direction, result.spec.target_pose, index=result.spec.index, policy=TEACHER, continues=True
+            )
         return self._attempt(self._waiting.popleft()) if self._waiting else None
 
     def split(self, num_envs: Iterable[int]) -> list["Corrections"]:

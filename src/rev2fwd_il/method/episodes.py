@@ -29,6 +29,7 @@ class EpisodeSpec:
     ee_end: np.ndarray | None = None  # (7,): there the hand moves after a success, or having put down what it holds
     policy: str | None = None  # which of the policies acts, by name; None: the one named like the task
     max_steps: int | None = None  # control steps it may take, where that is less than others may
+    continues: bool = False  # it goes on with the attempt before it: what that has reached, as a lift, counts for it
 
     @property
     def actor(self) -> str:

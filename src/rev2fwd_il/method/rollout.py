@@ -193,7 +193,8 @@ def run_attempts(
         assigned = [env for env, now in enumerate(current) if now]
         if not assigned and not waiting:
             return
-        _judge_from_now([detector, further], cell, {env: current[env] for env in assigned if controller.begins(env)})
+        new = {env: current[env] for env in assigned if controller.begins(env) and not current[env].continues}
+        _judge_from_now([detector, further], cell, new)
         freeing = [env for env in assigned if not controller.acts(env) and env not in verdicts]
         recorded = [env for env in assigned if env not in freeing]
         camera_images = cell.images() if images or controller.looks() else None

@@ -60,7 +60,7 @@ SETTINGS = {
         *(f"evaluation.{key}" for key in _OF_CHAINS),
     ),
     CORRECTIONS: (
-        *_CELL, "rollout.num_envs", "rollout.num_processes", "rollout.max_episode_steps", "teacher",
+        *_CELL, "rollout.num_envs", "rollout.num_processes", "rollout.max_episode_steps", "teacher", "policy.images",
     ),
     "evaluation": (*_CELL, *_PLANNING, *_STARTS),
 }  # fmt: skip

@@ -88,8 +88,9 @@ def minutes_behind(benchmarks: dict[str, Benchmark], arm: str, n: int) -> float 
     extra = ["render_forward_views_A"] if arm == "forward_demos" else [f"render_views_{task}" for task in keys.TASKS]
     stages = ["reverse_rollouts", "replay_rollouts", "relabel_rollouts"]
     stages += ["render_rollout", "render_hindsight", "render_replayed"]
-    stages = {METHOD: stages, "teacher": ["render_corrections"]}.get(arm, [])
-    extra += [f"{stage}_{task}_iter{i}" for stage in stages for task in keys.TASKS for i in range(1, n + 1)]
+    extra += [
+        f"{stage}_{task}_iter{i}" for stage in stages for task in keys.TASKS for i in range(1, n + 1) if arm == METHOD
+    ]
     not_in_every_run = [job for job in extra if job in benchmarks]
     return sum(benchmarks[job].seconds for job in (*jobs, *not_in_every_run)) / 60
 
