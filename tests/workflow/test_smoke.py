@@ -81,3 +81,20 @@ class TestSmoke:
 
     def test_a_second_run_has_nothing_to_do(self, smoke):
         assert smoke.plan(*SMOKE) == {}
+
+    def test_a_teacher_takes_over_and_what_it_does_is_learnt(self, smoke, config):
+        """The policies of the very run teach: they differ from their pupils by two iterations."""
+        arm = ("arms=[with_rollouts, teacher]", "teacher={run: smoke, iteration: 2, attempts: 6}")
+        evaluation = "runs/evaluation_A_smoke_teacher/iter1/metrics.json"
+        built = smoke(evaluation, *SMOKE, config=arm)
+        assert built.returncode == 0, built.stdout
+        data = EpisodeDataset(smoke.folder / "data/corrections_A_smoke_iter1.npz")
+        told = json.loads((smoke.folder / "runs/corrections_A_smoke/iter1/metrics.json").read_text())
+        assert len(data) == told["attempts"] - told["ended_by_policy"] == told["corrections"]["attempts"] > 0
+        assert sum(told["failures"].values()) == len(data) - told["corrections"]["successes"]
+        assert data.meta["kind"] == "corrections" and data.meta["parents"][1]["other_run"]
+        assert len(data[0]) <= config.rollout.max_episode_steps
+        merged = json.loads((smoke.folder / "data/merged_A_smoke_teacher_iter1/meta/rev2fwd.json").read_text())
+        assert [source["kind"] for source in merged["sources"]] == ["original", "rollout"]
+        metrics = json.loads((smoke.folder / evaluation).read_text())
+        assert metrics["made_by"]["parents"][0]["path"].startswith("runs/diffusion_A_smoke_teacher/iter1/")
