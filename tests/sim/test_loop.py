@@ -351,7 +351,7 @@ def test_a_policy_that_sees_begins_at_a_step_that_is_rendered_also_where_the_han
     seen = Observation(np.float32([[0.5, 0, 0.2, 1, 0, 0, 0]]), np.float32([[0.4, 0, 0.02, 1, 0, 0, 0]]), np.zeros(1))
     target, begun, rendered = np.float32([0.5, 0, 0.02, 1, 0, 0, 0]), [], []
     for step in range(80):
-        if step == 0 or (step == 16 and controller.may_begin("A")):
+        if step == 0 or (step == 16 and controller.may_begin(EpisodeSpec("A", target))):
             height = None if step == 0 else 0.2 - lowered_by_m
             controller.start(0, EpisodeSpec("A", target, free_at_z=height))
         begun += [step] if controller.begins(0) else []
