@@ -134,6 +134,9 @@ def test_a_job_that_was_not_measured_leaves_no_minutes():
     assert minutes_behind(known | {"replay_rollouts_A_iter1": Benchmark(60.0)}, "with_rollouts", 1) == 13
     assert minutes_behind(known, "no_rollouts", 1) is None and minutes_behind(known, "no_rollouts", 0) == 7
     assert minutes_behind(known | {"render_views_B": Benchmark(120.0)}, "no_rollouts", 0) == 9
+    stages = ("collect_corrections_{}", "merge_{}_teacher", "finetune_{}_teacher")
+    taught = {f"{stage.format(task)}_iter1" for stage in stages for task in "AB"}
+    assert set(jobs_behind("teacher", 1)) == set(jobs_behind("teacher", 0)) | taught
     assert minutes_behind(known | {"render_rollout_B_iter1": Benchmark(60.0)}, "with_rollouts", 1) == 13
     assert minutes_behind(known | {"relabel_rollouts_B_iter1": Benchmark(60.0)}, "with_rollouts", 1) == 13
 
