@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from rev2fwd_il import seeds
 from rev2fwd_il.config import resources
+from rev2fwd_il.config.run import evaluated_in
 from rev2fwd_il.keys import TASKS
 from rev2fwd_il.method import stopping
 from rev2fwd_il.running.sharing import demonstrations_of
@@ -256,15 +257,14 @@ def results(name):
     Each list is ascending: asked only for the last iteration, Snakemake would recurse to the first.
     """
     settings, (last, chosen) = RUNS[name], ends(name)
-    further = (TASKS, range(1, last + 1))
-    arms = {"no_rollouts": further, "forward_demos": (["A"], [0]), "teacher": further}
+    others = [arm for arm in settings.arms if arm != "with_rollouts"]
     return {
         "demonstrations": [f"data/{stem}_{name}.npz" for stem in ("B", "reversed_A", "A")],
         "inspection": [f"runs/inspect_{name}/{task}" for task in TASKS],
         "replay": f"data/A_{name}_replay.json",
         "evaluations": evaluations(name, None, TASKS, range(last + 1)),
         "decision": decision(name, last) if settings.iterations == "auto" else [],
-        "arms": [path for arm in arms if arm in settings.arms for path in evaluations(name, arm, *arms[arm])],
+        "arms": [path for arm in others for path in evaluations(name, arm, *evaluated_in(arm, last))],
         "chains": f"runs/chains_{name}/iter{chosen}/metrics.json" if settings.evaluation.chains else [],
         "alternating": [
             path

@@ -18,7 +18,7 @@ def outcome(spec, success):
 
 @pytest.mark.parametrize("task", ["A", "B"])
 def test_the_teacher_goes_on_where_the_policy_was_stopped(task):
-    corrections = Corrections(CONFIG, task, attempts=3, seed=4)
+    corrections = Corrections(CONFIG, task, range(3), seed=4)
     first = corrections.assign(0, None)
     assert first.policy == PUPIL and first.task == task and 1 <= first.max_steps < 50 and first.ee_pose is not None
     taken_over = corrections.assign(0, outcome(first, success=False))
@@ -33,14 +33,14 @@ def test_the_teacher_goes_on_where_the_policy_was_stopped(task):
 
 
 def test_what_is_kept_are_the_teachers_successes():
-    spec = Corrections(CONFIG, "A", attempts=1, seed=0).assign(0, None)
+    spec = Corrections(CONFIG, "A", range(1), seed=0).assign(0, None)
     teaching = replace(spec, policy=TEACHER)
     kept = [corrected(outcome(each, success)) for each in (spec, teaching) for success in (False, True)]
     assert kept == [False, False, False, True]
 
 
 def test_attempts_are_the_same_however_they_are_shared():
-    whole, shared = (Corrections(CONFIG, "B", attempts=7, seed=1) for _ in range(2))
+    whole, shared = (Corrections(CONFIG, "B", range(7), seed=1) for _ in range(2))
     everything = sorted(_drain(whole), key=lambda spec: spec.index)
     parts = [_drain(part) for part in shared.split([2, 2])]
     assert [len(part) for part in parts] == [4, 3]
@@ -49,7 +49,7 @@ def test_attempts_are_the_same_however_they_are_shared():
         assert one.max_steps == other.max_steps
         np.testing.assert_array_equal(one.obj_pose, other.obj_pose)
     assert len({spec.max_steps for spec in everything}) > 3
-    assert not np.array_equal(everything[0].obj_pose, _drain(Corrections(CONFIG, "B", 1, seed=2))[0].obj_pose)
+    assert not np.array_equal(everything[0].obj_pose, _drain(Corrections(CONFIG, "B", range(1), seed=2))[0].obj_pose)
 
 
 def _drain(corrections):

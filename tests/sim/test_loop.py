@@ -108,7 +108,7 @@ class Still:
 
 def test_a_teacher_begins_where_the_policy_was_stopped_and_finishes_the_task(cell, config, demonstrations):
     """From the demonstrations' own starts, which is where the stand-in of a teacher knows what to do."""
-    corrections = Corrections(config.with_leaves({"rollout.max_episode_steps": 20}), "B", attempts=4, seed=0)
+    corrections = Corrections(config.with_leaves({"rollout.max_episode_steps": 20}), "B", range(4), seed=0)
 
     def assign(env, result):
         spec = corrections.assign(env, result)
@@ -133,7 +133,7 @@ def test_a_teacher_begins_where_the_policy_was_stopped_and_finishes_the_task(cel
 def test_what_the_policy_has_lifted_the_teacher_need_not_lift_again(cell, config, demonstrations):
     lowering = [int(np.flatnonzero(e.obj_pose[:, 2] > config.task.height_threshold)[-1]) + 1 for e in demonstrations]
     stops = [-(-step // 8) * 8 for step in lowering]  # at the end of a chunk, with which the stand-in goes on
-    corrections = Corrections(config, "B", attempts=4, seed=0)
+    corrections = Corrections(config, "B", range(4), seed=0)
 
     def assign(env, result):
         spec = corrections.assign(env, result)

@@ -27,7 +27,7 @@ def main(args) -> None:
 
     from rev2fwd_il.config.reading import with_changes
     from rev2fwd_il.data.reading import DatasetWriter
-    from rev2fwd_il.method.corrections import PUPIL, TEACHER, Corrections
+    from rev2fwd_il.method.corrections import PUPIL, TEACHER, Corrections, corrected
     from rev2fwd_il.method.parallel import SimulationSetup, simulations
     from rev2fwd_il.method.statistics import rate
     from rev2fwd_il.running.checkpoint_files import check_checkpoint
@@ -50,7 +50,7 @@ def main(args) -> None:
         of_other_runs=[args.teacher],
     )  # fmt: skip
     meta |= calibration(config) if images else {}
-    corrections = Corrections(config, args.task, args.attempts, args.seed)
+    corrections = Corrections(config, args.task, range(args.attempts), args.seed)
     solved, taught, failures = 0, 0, dict.fromkeys(make_task(config.task).failures, 0)
     with (
         DatasetWriter(args.out, meta, allow_empty=True) as writer,
@@ -60,7 +60,7 @@ def main(args) -> None:
         for result in cells.attempts(corrections, max_episode_steps=args.horizon, images=images):
             if result.spec.policy == TEACHER:
                 writer.add(result.episode)
-                taught += result.success
+                taught += corrected(result)
                 if not result.success:
                     failures[result.failure] = failures.get(result.failure, 0) + 1
             solved += result.spec.policy == PUPIL and result.success

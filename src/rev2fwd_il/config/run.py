@@ -29,11 +29,19 @@ from rev2fwd_il.config.sections import (
 from rev2fwd_il.config.study import StudyConfig
 from rev2fwd_il.config.task import DEFAULT_KIND, TaskSettings, read_task_settings, task_class
 from rev2fwd_il.errors import ConfigError
+from rev2fwd_il.keys import TASK_A, TASKS
 
 Arm = Literal["with_rollouts", "no_rollouts", "forward_demos", "teacher"]
 OLD_ARM_NAMES = {"dagger": "with_rollouts"}  # no expert relabels the rollouts, so it was never DAgger
 
 log = logging.getLogger(__name__)
+
+
+def evaluated_in(arm: str, iterations: int) -> tuple[tuple[str, ...], range]:
+    """Tasks and iterations of an arm's evaluations in a run to `iterations`. Arms share the method's iteration 0."""
+    if arm == "forward_demos":
+        return (TASK_A,), range(1)
+    return TASKS, range(0 if arm == "with_rollouts" else 1, iterations + 1)
 
 
 @functools.cache

@@ -234,7 +234,7 @@ class TeacherConfig(Section):
 
     run: str = Field("", pattern=r"^([A-Za-z0-9][A-Za-z0-9-]*)?$", description="whose policies, in this folder, teach")
     iteration: Annotated[int, Field(ge=0)] = Field(1, description="of that run: the policies after it")
-    attempts: Count = Field(256, description="attempts of the policy, a task and iteration, that are taken over")
+    attempts: Count = Field(256, description="attempts of the policy, for each task and iteration")
 
 
 class EvaluationConfig(Section):

@@ -1,6 +1,6 @@
 """A teacher takes over from a policy in the middle of its attempts, and what the teacher does from there is kept.
 
-    corrections = Corrections(config, "A", attempts=256, seed=0)
+    corrections = Corrections(config, "A", range(256), seed=0)
     for result in cells.attempts(corrections, max_episode_steps=240):
         if corrected(result): ...
 
@@ -9,11 +9,10 @@ which can be asked anywhere. A policy predicts chunks of actions, and what is as
 way makes no chunk: so the teacher acts, from a random step of the policy's attempt to the end of the task, and its
 episode is a demonstration that begins where the policy has brought things. Both parts are judged as one: the policy may
 have lifted what the teacher only sets down. They are recorded with images for policies that see, since a replay from
-the middle could not be judged. Attempts that the policy ends before that
-step bring nothing; those that go wrong last, so they are taken over more often.
+the middle could not be judged. Attempts that the policy ends before that step bring nothing; those that go wrong last
+longer, so they are taken over more often.
 """
 
-import copy
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
@@ -32,10 +31,10 @@ class Corrections:
     Start and step of an attempt depend on the seed, the task and its number, so that `num_envs` changes nothing.
     """
 
-    def __init__(self, config: Config, task: str, attempts: int, seed: int):
-        self._task, self._direction, self._seed = make_task(config.task), task, seed
+    def __init__(self, config: Config, task: str, numbers: Iterable[int], seed: int):
+        self._config, self._task, self._direction, self._seed = config, make_task(config.task), task, seed
         self._longest = config.rollout.max_episode_steps
-        self._waiting = deque(range(attempts))
+        self._waiting = deque(numbers)
 
     def assign(self, env: int, result: EpisodeResult | None) -> EpisodeSpec | None:
         """The teacher's part of an attempt that has not succeeded, else the policy's of the next."""
@@ -47,10 +46,8 @@ class Corrections:
 
     def split(self, num_envs: Iterable[int]) -> list["Corrections"]:
         """The same attempts, dealt out like cards to so many shares."""
-        parts = [copy.copy(self) for _ in num_envs]
-        for index, part in enumerate(parts):
-            part._waiting = deque(list(self._waiting)[index :: len(parts)])
-        return parts
+        waiting, parts = list(self._waiting), len(list(num_envs))
+        return [Corrections(self._config, self._direction, waiting[index::parts], self._seed) for index in range(parts)]
 
     def _attempt(self, index: int) -> EpisodeSpec:
         rng = generator(self._seed, "corrections", self._direction, index)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
-from rev2fwd_il.config.run import Arm, Config
+from rev2fwd_il.config.run import Arm, Config, evaluated_in
 from rev2fwd_il.errors import ConfigError, DataError
 from rev2fwd_il.running.lineage import differing_settings, read_record
 from rev2fwd_il.running.provenance import OTHER_RUN, SETTINGS, WEIGHTS, content_hash
@@ -60,13 +60,10 @@ class Selection:
             return "this run has no long chains"
         if self.iterations is None:
             return None
-        first, last = 0, self.iterations
-        if kind == "rollouts" or arm in ("no_rollouts", "teacher"):
-            first = 1
+        of_arm = evaluated_in(arm, self.iterations)[1]
+        first, last = 1 if kind == "rollouts" else of_arm.start, of_arm.stop - 1
         if kind == "chains" and self.chains:
             first = last = self.iterations if self.chosen is None else self.chosen
-        if arm == "forward_demos":
-            last = 0
         asked = f"to iteration {self.iterations}" + (
             "" if self.chosen is None else f", of which {self.chosen} is chosen"
         )

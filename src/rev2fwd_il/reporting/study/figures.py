@@ -14,6 +14,7 @@ from matplotlib.ticker import PercentFormatter
 
 from rev2fwd_il import keys
 from rev2fwd_il.config.expansion import DEMONSTRATIONS, POLICY, TASK_KIND
+from rev2fwd_il.config.run import evaluated_in
 from rev2fwd_il.reporting import formats
 from rev2fwd_il.reporting.figure_style import DARK, LIGHT, MIDDLE, label_iterations
 from rev2fwd_il.reporting.metric_figures import FAILURE_STYLE, OTHER_FAILURE_STYLES
@@ -154,7 +155,7 @@ def _lines(axis, rows: list[dict], x: Callable, along: str = ITERATION) -> None:
         series.setdefault((*_color_key(row, along), row[ARM], *first), []).append(row)
     for index, (key, points) in enumerate(series.items()):
         arm = points[0][ARM]
-        if along == ITERATION and arm in ("no_rollouts", "teacher"):
+        if along == ITERATION and evaluated_in(arm, 1)[1].start:
             start = [
                 row for row in rows if _color_key(row, along) == _color_key(points[0], along) and row[ITERATION] == 0
             ]

@@ -7,7 +7,7 @@ runs = [read_study_run(Path("runs"), name, owner, {"task_kind": "stack", "seed":
 from dataclasses import dataclass
 from pathlib import Path
 
-from rev2fwd_il import keys
+from rev2fwd_il.config.run import evaluated_in
 from rev2fwd_il.errors import DataError
 from rev2fwd_il.reporting.runs import Run, read_run
 from rev2fwd_il.reporting.selection import METHOD
@@ -25,15 +25,8 @@ class Asked:
 
     def tests(self) -> list[tuple[str, str, int]]:
         """(arm, task, iteration) of every evaluation."""
-        through = range(self.iterations + 1)
-        further = [(task, n) for n in through[1:] for task in keys.TASKS]
-        of_arm = {
-            METHOD: [(task, n) for n in through for task in keys.TASKS],
-            "no_rollouts": further,
-            "teacher": further,
-            "forward_demos": [(keys.TASK_A, 0)],
-        }
-        return [(arm, task, n) for arm in self.arms for task, n in of_arm[arm]]
+        of_arms = ((arm, *evaluated_in(arm, self.iterations)) for arm in self.arms)
+        return [(arm, task, n) for arm, tasks, iterations in of_arms for n in iterations for task in tasks]
 
 
 @dataclass(frozen=True)
