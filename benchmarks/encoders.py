@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from rev2fwd_il import keys
 from rev2fwd_il.config.reading import with_changes
 from rev2fwd_il.learning.dataset_reading import load_frames
+from rev2fwd_il.learning.image_encoding import choose_precision, encode_in
 from rev2fwd_il.learning.normalization import make_stats, standardize
-from rev2fwd_il.learning.objective import choose_precision, encode_in
 from rev2fwd_il.learning.policy import make_policy, observation_keys, policy_input
 from rev2fwd_il.learning.windows import FrameStore, cut_windows
 

@@ -5,46 +5,20 @@ import copy
 import pytest
 import torch
 from lerobot.policies.factory import get_policy_class
-from synthetic import make_episode, write_dataset
-from tiny import TINY_POLICY, tiny_config
+from tiny import SEES, tiny_config
 
 from rev2fwd_il import keys
 from rev2fwd_il.errors import ConfigError
-from rev2fwd_il.learning import objective
 from rev2fwd_il.learning.checkpoints import last_checkpoint
 from rev2fwd_il.learning.dataset_reading import load_frames
-from rev2fwd_il.learning.dataset_writing import Source, write_lerobot_dataset
 from rev2fwd_il.learning.inference import load_policy
-from rev2fwd_il.learning.normalization import make_stats, standardize
-from rev2fwd_il.learning.objective import PRIVILEGED, SharedEncodingLoss, choose_precision, encode_in
-from rev2fwd_il.learning.policy import load_bundle, make_policy, observation_keys, policy_input
+from rev2fwd_il.learning.objective import PRIVILEGED, SharedEncodingLoss
+from rev2fwd_il.learning.policy import load_bundle, observation_keys, policy_input
 from rev2fwd_il.learning.training import train
 from rev2fwd_il.learning.training_run import TrainingRun
 from rev2fwd_il.learning.windows import cut_windows
 
-SEES = TINY_POLICY | {"images": True, "include_obj_pose": False, "n_obs_steps": 1, "crop_ratio": 1.0}
 SHARED = {"noises_per_observation": 3, "auxiliary_weight": 0.3}
-
-
-@pytest.fixture(scope="module")
-def seen(tmp_path_factory):
-    """Images of 40 px: of fewer than 33, ResNet18 leaves one cell, and a keypoint can lie nowhere else."""
-    folder = tmp_path_factory.mktemp("seen")
-    data = write_dataset(folder / "B.npz", [make_episode(seed, size=40) for seed in range(2)])
-    write_lerobot_dataset([Source(data)], folder / "dataset", images=True)
-    return folder / "dataset"
-
-
-@pytest.fixture(scope="module")
-def bundle_and_batch(seen):
-    config, store = tiny_config(SEES).policy, load_frames(seen, images=True)
-    stats = make_stats(store, observation_keys(config), 1, config.prediction_horizon, True)
-    torch.manual_seed(0)
-    bundle = make_policy(config, store, stats, "cpu")
-    anchors = torch.arange(0, 60, 10)
-    windows = cut_windows(store, anchors, 1, config.prediction_horizon, observation_keys(config))
-    batch = policy_input(bundle, windows)
-    return bundle, batch | {PRIVILEGED: standardize(store, keys.OBS_ENVIRONMENT_STATE)[anchors]}
 
 
 def test_several_noises_give_the_loss_of_the_observations_repeated_but_encode_them_once(bundle_and_batch):
@@ -95,44 +69,6 @@ def test_act_has_no_noise_to_draw(dataset, tmp_path):
     config = tiny_config({"type": "act", "n_obs_steps": 1, "act": {"dim_model": 16, "n_heads": 2}}, **SHARED)
     with pytest.raises(ConfigError, match="several noises"):
         train(TrainingRun(dataset, tmp_path, config, 1, 1e-3))
-
-
-@pytest.mark.parametrize("has", [False, True])
-def test_bfloat16_is_for_processors_that_multiply_it(monkeypatch, has):
-    monkeypatch.setattr(objective, "multiplies_bfloat16", lambda device: has)
-    cpu = torch.device("cpu")
-    assert choose_precision("float32", cpu) == "float32"
-    assert choose_precision("auto", cpu) == ("bfloat16" if has else "float32")
-    if has:
-        assert choose_precision("bfloat16", cpu) == "bfloat16"
-    else:
-        with pytest.raises(ConfigError, match="cannot multiply it"):
-            choose_precision("bfloat16", cpu)
-
-
-def test_encoders_get_images_channels_last_and_give_the_same_loss(bundle_and_batch):
-    bundle, batch = bundle_and_batch
-    encoders, layouts = bundle.policy.diffusion.rgb_encoder, []
-    first = (encoders[0] if isinstance(encoders, torch.nn.ModuleList) else encoders).backbone[0]
-    hook = first.register_forward_pre_hook(
-        lambda _, given: layouts.append(given[0].is_contiguous(memory_format=torch.channels_last))
-    )
-    losses = [bundle.policy(_seeded(batch))[0]]
-    encode_in("float32", bundle.policy)
-    losses.append(bundle.policy(_seeded(batch))[0])
-    hook.remove()
-    assert not any(layouts[: len(layouts) // 2]) and all(layouts[len(layouts) // 2 :])
-    torch.testing.assert_close(*losses, rtol=1e-4, atol=0)
-
-
-def test_encoders_in_bfloat16_give_nearly_the_same_loss_in_float32(bundle_and_batch):
-    bundle, batch = bundle_and_batch
-    losses = []
-    for precision in ("float32", "bfloat16"):
-        encode_in(precision, bundle.policy)
-        losses.append(bundle.policy(_seeded(batch))[0])
-    assert losses[1].dtype == torch.float32 and not torch.equal(*losses)
-    torch.testing.assert_close(*losses, rtol=0.05, atol=0)
 
 
 def test_an_early_stage_gives_a_finer_map_and_the_checkpoint_loads_in_lerobot(seen, tmp_path):

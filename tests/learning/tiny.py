@@ -7,6 +7,7 @@ TINY_ACT = {
     **{"type": "act", "n_obs_steps": 1, "prediction_horizon": 10, "n_action_steps": 8},
     "act": {"dim_model": 16, "n_heads": 2, "dim_feedforward": 32, "n_encoder_layers": 1, "n_vae_encoder_layers": 1},
 }
+SEES = TINY_POLICY | {"images": True, "include_obj_pose": False, "n_obs_steps": 1, "crop_ratio": 1.0}
 TINY_TRAIN = {"batch_size": 8, "warmup_steps": 2, "save_every": 4}
 
 

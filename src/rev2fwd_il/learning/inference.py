@@ -18,6 +18,7 @@ from torch import Tensor
 
 from rev2fwd_il import keys
 from rev2fwd_il.errors import CheckpointError
+from rev2fwd_il.learning.image_encoding import encode_in
 from rev2fwd_il.learning.policy import PolicyBundle, load_bundle, policy_input
 from rev2fwd_il.learning.policy_class import DiffusionPolicy
 
@@ -91,6 +92,7 @@ def load_policy(
     Only a diffusion policy has `num_inference_steps`: for others it is ignored.
     """
     bundle = load_bundle(path, device)
+    encode_in("float32", bundle.policy)
     if num_inference_steps is not None and isinstance(bundle.policy, DiffusionPolicy):
         bundle.policy.diffusion.num_inference_steps = num_inference_steps
     if n_action_steps is not None:

@@ -5,17 +5,13 @@ Encoding two images takes most of a step of an image policy. So that more is lea
 - several noises and diffusion times are drawn for each observation, which is encoded once;
 - a linear head reads the task's environment state (where object and target are) off what the U-Net is conditioned on.
   The simulator knows it, the policy does not; the head is dropped when the training ends, so a checkpoint is
-  LeRobot's in any case;
-- image encoders may multiply in bfloat16, keypoints and the U-Net in float32, and have their maps channels last in
-  memory, with which a step on a CPU takes a fifth less time.
+  LeRobot's in any case.
 """
 
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
 
-import torch
-from lerobot.policies.diffusion.modeling_diffusion import DiffusionRgbEncoder
 from lerobot.policies.pretrained import PreTrainedPolicy
 from torch import Tensor, nn
 
@@ -86,42 +82,3 @@ def make_objective(policy: PreTrainedPolicy, config: TrainConfig, privileged_dim
             do="train.noises_per_observation=1 train.auxiliary_weight=0, or policy.type=diffusion",
         )
     return SharedEncodingLoss(policy, config.noises_per_observation, config.auxiliary_weight, privileged_dim)
-
-
-def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the device has instructions for it: without them a CPU converts back and forth, and takes longer."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-
-
-def choose_precision(asked: str, device: torch.device) -> str:
-    """`float32` or `bfloat16`. Raises ConfigError where bfloat16 is asked for and the processor lacks it."""
-    has = multiplies_bfloat16(device)
-    if asked == "bfloat16" and not has:
-        raise ConfigError(
-            "train.precision=bfloat16: this processor cannot multiply it", expected="AVX-512 BF16, AMX or a recent GPU",
-            do="use auto or float32",
-        )  # fmt: skip
-    return "bfloat16" if asked != "float32" and has else "float32"
-
-
-def encode_in(precision: str, policy: PreTrainedPolicy) -> None:
-    """Let the convolutions of a diffusion policy's image encoders run in `precision`; what they give is float32."""
-    for module in policy.modules():
-        if isinstance(module, DiffusionRgbEncoder):
-            forward = _channels_last(module.backbone.forward)
-            in_bfloat16 = _autocast(forward, next(policy.parameters()).device.type)
-            module.backbone.forward = in_bfloat16 if precision == "bfloat16" else forward
-
-
-def _channels_last(forward: Callable) -> Callable:
-    return lambda images: forward(images.contiguous(memory_format=torch.channels_last))
-
-
-def _autocast(forward: Callable, device_type: str) -> Callable:
-    def in_bfloat16(images: Tensor) -> Tensor:
-        with torch.autocast(device_type, dtype=torch.bfloat16):
-            return forward(images).float()
-
-    return in_bfloat16

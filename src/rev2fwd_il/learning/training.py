@@ -19,8 +19,9 @@ from rev2fwd_il.errors import ConfigError, Rev2FwdError
 from rev2fwd_il.learning import checkpoints
 from rev2fwd_il.learning.augmentation import move_scenes, shift_end_effectors
 from rev2fwd_il.learning.dataset_reading import load_frames
+from rev2fwd_il.learning.image_encoding import choose_precision, encode_in
 from rev2fwd_il.learning.normalization import make_stats, standardize
-from rev2fwd_il.learning.objective import PRIVILEGED, choose_precision, encode_in, make_objective
+from rev2fwd_il.learning.objective import PRIVILEGED, make_objective
 from rev2fwd_il.learning.optimization import MAX_GRADIENT_NORM, WeightAverage, lr_at, make_optimizer
 from rev2fwd_il.learning.policy import (
     PolicyBundle,
